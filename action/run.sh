@@ -66,8 +66,8 @@ only_for now "${INPUT_NOW:-}" "promote"
 only_for skip "${INPUT_SKIP:-}" "promote"
 only_for reason "${INPUT_REASON:-}" "promote rollback"
 only_for publish "${INPUT_PUBLISH:-}" "promote rollback"
-only_for forge "${INPUT_FORGE:-}" "run promote rollback"
-only_for forge-url "${INPUT_FORGE_URL:-}" "run promote rollback"
+only_for forge "${INPUT_FORGE:-}" "run plan check promote rollback"
+only_for forge-url "${INPUT_FORGE_URL:-}" "run plan check promote rollback"
 only_for registries "${INPUT_REGISTRIES:-}" "check"
 only_for permissions "${INPUT_PERMISSIONS:-}" "check"
 
@@ -110,11 +110,14 @@ case $command in
     ;;
   plan)
     option --at "${INPUT_AT:-}"
+    option --forge "${INPUT_FORGE:-}"
+    option --forge-url "${INPUT_FORGE_URL:-}"
     arguments+=(-- "$folder")
     ;;
   check)
     flag --registries "${INPUT_REGISTRIES:-}" registries
-    flag --forge "${INPUT_PERMISSIONS:-}" permissions
+    flag "--forge=${INPUT_FORGE:-auto}" "${INPUT_PERMISSIONS:-}" permissions
+    option --forge-url "${INPUT_FORGE_URL:-}"
     arguments+=(-- "$folder")
     ;;
   promote)

@@ -8,17 +8,17 @@ use crate::config::fault::{Fault, Faults};
 use crate::config::service::Service;
 use crate::model::file::Position;
 use crate::model::outcome::{Finding, Severity};
-use crate::pass;
 use crate::pass::elsewhere::Others;
 use crate::pass::setup::Target;
+use crate::pass::{self, permissions};
 use crate::report::exit::Exit;
 use crate::report::{Base, exit, github, json, sarif, text};
 
 /// Checks a folder and the operator's file; faults of both are findings like all others.
 pub(super) fn run(session: &Session, arguments: &Check) -> Outcome {
-    let folder = &arguments.folder;
+    let folder = arguments.folder();
     let (service, mut faults) = faults_of(session.service())?;
-    let (config, more) = faults_of(session.repository(&folder.folder))?;
+    let (config, more) = faults_of(session.repository(folder))?;
     faults.extend(more);
     let by_itself = if session.environment.is_github_actions() { OutputFormat::Github } else { OutputFormat::Text };
     let output = session.common.output.unwrap_or(by_itself);
@@ -31,20 +31,24 @@ pub(super) fn run(session: &Session, arguments: &Check) -> Outcome {
     let mut findings: Vec<Finding> = faults.into_iter().map(finding).collect();
     let is_sound = service.is_some();
     let service = service.unwrap_or_else(Service::without_configuration);
-    if arguments.forge {
-        let asked = pass::permissions::lacking(&folder.folder, &service, &session.environment);
+    let limits = pass::setup::limits(&service);
+    if arguments.asked().is_some() {
+        let (files, cache) = (pass::setup::checkout(folder), session.cache(&service));
+        // What is wrong with the configuration is a finding of its own.
+        let demands = config.as_ref().map(|config| permissions::demands(folder, config, &files, cache, &limits));
+        let demands = demands.transpose()?.unwrap_or_default();
+        let asked = permissions::lacking(folder, arguments.named(), &demands, &service, &session.environment);
         findings.extend(session.runtime()?.block_on(asked)?);
     }
     if let Some(mut config) = config {
-        let limits = pass::setup::limits(&service);
         let name = config.configured.then(|| session.config_name());
         if let Some(name) = &name {
-            let target = Target::Checkout { folder: &folder.folder, branch: None };
-            let (publishing, _) = pass::setup::asked(&target, &service, &session.environment);
+            let target = Target::Checkout { folder, branch: None };
+            let (publishing, _) = pass::setup::asked(&target, arguments.named(), &service, &session.environment);
             findings.extend(pass::unanswered::unanswered(&config, name, &publishing));
         }
-        let files = pass::setup::checkout(&folder.folder);
-        let viewed = pass::view::folder(&folder.folder);
+        let files = pass::setup::checkout(folder);
+        let viewed = pass::view::folder(folder);
         let branches = viewed.branches(&mut config);
         let (cache, past) = (session.cache(&service), viewed.past.as_deref());
         let named = session.common.service.as_ref().map(|_| &service);
@@ -74,7 +78,7 @@ pub(super) fn run(session: &Session, arguments: &Check) -> Outcome {
     // Annotations want paths from where the program was called; what an option names is such a path already.
     let named = [&session.common.config, &session.common.service];
     let named = named.into_iter().flatten().map(|path| path.display().to_string()).collect();
-    let base = Base { folder: &folder.folder.to_string_lossy(), named, config: &session.config_name() };
+    let base = Base { folder: &folder.to_string_lossy(), named, config: &session.config_name() };
     if output == OutputFormat::Github {
         actions::findings(session, &findings, &base)?;
     }

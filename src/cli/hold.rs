@@ -2,12 +2,13 @@
 
 use crate::cli::Outcome;
 use crate::cli::arguments::{Forged, Hold, Place, Release};
-use crate::cli::output::{Failure, print};
+use crate::cli::output::{Failure, note, print};
 use crate::cli::session::Session;
 use crate::clock::{Clock, SystemClock};
 use crate::model::image::{Tag, Written, shorten};
 use crate::pass::hold::{self, HoldError, Holding, Order};
 use crate::pass::order::one_line;
+use crate::pass::permissions::TokenOfActions;
 use crate::pass::setup::{self, Opened};
 use crate::report::exit::Exit;
 use crate::report::{json, text};
@@ -55,20 +56,26 @@ fn reason(given: Option<&str>) -> Result<Option<String>, Failure> {
 fn follow(session: &Session, place: &Place, forged: &Forged, order: &Order) -> Outcome {
     let (service, environment) = (session.service()?, &session.environment);
     let Opened { remote, branch, url } = setup::remote(&place.target(), &service, environment)?;
-    let named = forged.forge_url.as_deref();
+    let (choice, named) = forged.named();
+    let publishing = setup::publishing(choice, named, &url, &service, environment)?;
     let given = Holding {
         remote,
         branch: &branch,
         config: session.common.config.as_deref().map(setup::repository_file).transpose()?,
-        publishing: setup::publishing(forged.forge.into(), named, &url, &service, environment)?,
+        publishing: publishing.clone(),
         now: SystemClock.now(),
     };
-    let followed = session.runtime()?.block_on(hold::follow(&given, order));
+    let runtime = session.runtime()?;
+    let followed = runtime.block_on(hold::follow(&given, order));
     let outcome = followed.map_err(|error| match error {
         HoldError::Pass(error) => Failure::from(error),
         refused if refused.is_usage() => Failure::usage(refused.to_string(), None),
         other => Failure::Failed(anyhow::Error::new(other)),
     })?;
+    let token = TokenOfActions::of(choice, &url, &service, environment);
+    if let Some(warning) = runtime.block_on(token.warning_after(&publishing, &outcome)) {
+        note(session, warning);
+    }
     print(|out| {
         if session.wants_json() { json::outcome(&outcome, out) } else { text::holds(&outcome, &session.view(), out) }
     })?;

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use crate::cli::Outcome;
 use crate::cli::arguments::{Place, Promote, Publishing, Rollback};
 use crate::cli::hold::version;
-use crate::cli::output::Failure;
+use crate::cli::output::{Failure, note};
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
 use crate::clock::{Clock, SystemClock};
 use crate::model::gate::GateName;
 use crate::model::image::{Tag, shorten};
 use crate::pass::order::{Order, OrderError, Ordering, follow, one_line};
+use crate::pass::permissions::TokenOfActions;
 use crate::pass::setup::{self, Opened};
 use crate::report::exit::{self, OnChanges};
 use crate::report::text::Occasion;
@@ -54,6 +55,8 @@ fn run(session: &Session, order: &Order, reason: Option<&str>, publishing: &Publ
     let Opened { remote, branch, url } = setup::remote(&place.target(), &service, &session.environment)?;
     let source = setup::source(&service, session.common.snapshot.as_deref(), &session.environment)?;
     let bar = Bar::new(session.common.quiet);
+    let (choice, named) = publishing.forged.named();
+    let asked = setup::publishing(choice, named, &url, &service, &session.environment)?;
     let given = Ordering {
         remote,
         branch: &branch,
@@ -64,19 +67,14 @@ fn run(session: &Session, order: &Order, reason: Option<&str>, publishing: &Publ
         cache: session.cache(&service),
         limits: &setup::limits(&service),
         now: SystemClock.now(),
-        publishing: setup::publishing(
-            publishing.forged.forge.into(),
-            publishing.forged.forge_url.as_deref(),
-            &url,
-            &service,
-            &session.environment,
-        )?,
+        publishing: asked.clone(),
         publish: publishing.publish.map(Into::into),
         by: setup::person(&place.target(), &session.environment),
         reason: reason.map(one_line).filter(|reason| !reason.is_empty()),
         progress: &|progress| bar.tell(progress),
     };
-    let followed = session.runtime()?.block_on(follow(&given, order));
+    let runtime = session.runtime()?;
+    let followed = runtime.block_on(follow(&given, order));
     drop(bar);
     let outcome = followed.map_err(|error| match error {
         OrderError::Pass(error) => Failure::from(error),
@@ -85,6 +83,10 @@ fn run(session: &Session, order: &Order, reason: Option<&str>, publishing: &Publ
         OrderError::Refused { message, hint } => Failure::Refused { message, hint },
         other => Failure::Failed(anyhow::Error::new(other)),
     })?;
+    let token = TokenOfActions::of(choice, &url, &service, &session.environment);
+    if let Some(warning) = runtime.block_on(token.warning_after(&asked, &outcome)) {
+        note(session, warning);
+    }
     session.print_outcome(&outcome, Occasion::Run, &place.folder)?;
     Ok(exit::of_outcome(&outcome, OnChanges::Ignore))
 }

@@ -9,7 +9,8 @@ use crate::report::text::Occasion;
 
 /// Plans and prints; changes nothing.
 pub(super) fn run(session: &Session, arguments: &Plan) -> Outcome {
-    let (planned, config) = session.plan(&arguments.folder.folder, arguments.at.at, session.detail(), &[])?;
+    let (planned, config) =
+        session.plan(&arguments.folder.folder, arguments.at.at, session.detail(), &[], arguments.forged.named())?;
     let outcome = report::outcome(planned, &config);
     session.print_outcome(&outcome, Occasion::Plan, &arguments.folder.folder)?;
     let on_changes = if arguments.exit_code { OnChanges::Report } else { OnChanges::Ignore };

@@ -7,9 +7,10 @@ use crate::cli::progress::Bar;
 use crate::cli::session::Session;
 use crate::clock::{Clock, SystemClock};
 use crate::model::image::Written;
+use crate::pass::permissions::TokenOfActions;
 use crate::pass::run::{self, Mode};
 use crate::pass::setup::{self, Opened, Target};
-use crate::pass::{PassError, Turn, permissions};
+use crate::pass::{PassError, Turn};
 use crate::report::exit::{self, OnChanges};
 use crate::report::text::Occasion;
 
@@ -24,16 +25,18 @@ pub(super) fn run(session: &Session, arguments: &Run) -> Outcome {
     let only: Vec<Written> =
         parsed.collect::<Result<_, _>>().map_err(|error| Failure::usage(error.to_string(), None))?;
     let Opened { remote, branch, url } = setup::remote(&target, &service, &session.environment)?;
-    if let Some(warning) = permissions::token_warning(arguments.forge.into(), &url, &service, &session.environment) {
+    let (choice, named) = arguments.forged.named();
+    let token = TokenOfActions::of(choice, &url, &service, &session.environment);
+    if let Some(warning) = token.warning() {
         note(session, warning);
     }
-    let named = arguments.forge_url.as_deref();
-    let publishing = setup::publishing(arguments.forge.into(), named, &url, &service, &session.environment)?;
+    let publishing = setup::publishing(choice, named, &url, &service, &session.environment)?;
     let config = session.common.config.as_deref().map(setup::repository_file).transpose()?;
     let source = setup::source(&service, session.common.snapshot.as_deref(), &session.environment)?;
     let bar = Bar::new(session.common.quiet);
     let warned = std::sync::Once::new();
-    let outcome = session.runtime()?.block_on(run::run(&run::Run {
+    let runtime = session.runtime()?;
+    let outcome = runtime.block_on(run::run(&run::Run {
         remote,
         branch: &branch,
         config,
@@ -43,7 +46,7 @@ pub(super) fn run(session: &Session, arguments: &Run) -> Outcome {
         cache: session.cache(&service),
         limits: &setup::limits(&service),
         now: arguments.at.at.unwrap_or_else(|| SystemClock.now()),
-        publishing,
+        publishing: publishing.clone(),
         detail: session.detail(),
         only: &only,
         mode: if arguments.dry_run { Mode::DryRun } else { Mode::Act },
@@ -53,6 +56,12 @@ pub(super) fn run(session: &Session, arguments: &Run) -> Outcome {
     }));
     let outcome = outcome.map_err(|error| unpushed(error, arguments))?;
     drop(bar);
+    if token.warning().is_none()
+        && !arguments.dry_run
+        && let Some(warning) = runtime.block_on(token.warning_after(&publishing, &outcome))
+    {
+        note(session, warning);
+    }
     let occasion = if arguments.dry_run { Occasion::DryRun } else { Occasion::Run };
     session.print_outcome(&outcome, occasion, &arguments.folder)?;
     Ok(exit::of_outcome(&outcome, OnChanges::Ignore))

@@ -21,7 +21,7 @@ use crate::model::outcome::Outcome;
 use crate::pass::hold::Awaited;
 use crate::pass::propose::{Asked, Publishing};
 use crate::pass::run::CONFIG_FILE;
-use crate::pass::setup::Target;
+use crate::pass::setup::{ForgeChoice, Target};
 use crate::pass::{Detail, Editing, Inputs, Planned, Turn, elsewhere, setup, view};
 use crate::report::text::{self, Occasion};
 use crate::report::{Verbosity, View, json};
@@ -129,6 +129,7 @@ impl Session {
         at: Option<Timestamp>,
         detail: Detail,
         only: &[ImageName],
+        forge: (ForgeChoice, Option<&str>),
     ) -> Result<(Planned, Repository), Failure> {
         let service = self.service()?;
         let mut config = self.repository(folder)?;
@@ -138,7 +139,7 @@ impl Session {
         let source = setup::source(&service, self.common.snapshot.as_deref(), &self.environment)?;
         let bar = Bar::new(self.common.quiet);
         let target = Target::Checkout { folder, branch: None };
-        let (publishing, branch) = setup::asked(&target, &service, &self.environment);
+        let (publishing, branch) = setup::asked(&target, forge, &service, &self.environment);
         let runtime = self.runtime()?;
         let others = runtime.block_on(elsewhere::view(&config, &setup::neighbours(&service, &self.environment)));
         let inputs = Inputs {

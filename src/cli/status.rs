@@ -30,7 +30,7 @@ pub(super) fn run(session: &Session, arguments: &Status) -> Outcome {
         (Some(url), branch) => Target::Url { url, branch: branch.map(BranchName::as_str) },
         (None, _) => Target::Checkout { folder, branch: None },
     };
-    let (publishing, branch) = setup::asked(&target, &service, &session.environment);
+    let (publishing, branch) = setup::asked(&target, arguments.forged.named(), &service, &session.environment);
     let runtime = session.runtime()?;
     let others = runtime.block_on(elsewhere::view(&config, &setup::neighbours(&service, &session.environment)));
     let awaited = match may_look(session, &publishing) {

@@ -1,7 +1,8 @@
 //! What the past says of candidates: a version that somebody took back is no candidate any more.
 //!
 //! The entry point is [`taken_back`]. Who lowered what is told by the order of versions, and where there is none, by
-//! what had stood there before.
+//! what had stood there before. What Tagboat itself took back stands in the file of holds, but for digests, which no hold
+//! names: those are known from history like what people take back.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,58 +10,92 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::decide::judge::{directed, order_numbers};
 use crate::decide::reading::in_use;
 use crate::model::history::places::Part;
-use crate::model::history::{Aside, Descent, Left, Mover, Ordered, Shift, TakenBack, Timeline};
+use crate::model::history::{Aside, Descent, Left, Means, Mover, Ordered, Shift, TakenBack, Timeline};
 use crate::model::policy::{Policy, Select};
 use crate::model::site::{Spot, Value};
 use crate::policy::family::Shape;
 
-/// Returns the versions that somebody other than Tagboat took back, and that nobody brought again since.
+/// Returns the versions that somebody other than Tagboat took back, and the digests that Tagboat took back under a tag that
+/// stayed, by order or for a failure; none that anybody brought again since.
 ///
 /// `policy` is that of the image, by which lower may be something else than a smaller number.
 pub fn taken_back(timeline: &Timeline, policy: Option<&Policy>) -> Vec<TakenBack> {
     let mut found: Vec<TakenBack> = Vec::new();
     let first = first_seen(timeline);
-    let mut add = |shift: &Shift, name: &str, left: &Value, came: &Value| {
+    let mut add = |shift: &Shift, left: &Value, came: &Value| {
         if !found.iter().any(|other| other.value == *left) {
-            found.push(TakenBack {
-                value: left.clone(),
-                instead: came.clone(),
-                commit: shift.commit.clone(),
-                time: shift.time,
-                by: name.to_owned(),
-            });
+            found.push(taken(shift, left, came));
         }
     };
     for (index, shift) in timeline.shifts.iter().enumerate() {
-        let Mover::Person(name) = &shift.by else { continue };
+        for (left, came) in digests_back(shift) {
+            if !is_back(&timeline.shifts[..index], left, came) {
+                add(shift, left, came);
+            }
+        }
+        if shift.by == Mover::Tagboat {
+            continue;
+        }
         for (left, came) in &shift.steps {
             let older = || timeline.shifts[index + 1..].iter();
             let newer = &timeline.shifts[..index];
             if !is_back(newer, left, came) && gave_way(came, left, policy, older) {
-                add(shift, name, left, came);
+                add(shift, left, came);
             }
             // Whoever goes back past a version leaves it as well, also where it still stands beside.
             let is_passed = |(value, at): &(&&Value, &usize)| **at >= index && is_between(value, (came, left), policy);
             for (value, _) in first.iter().filter(is_passed) {
                 if !is_back(newer, value, came) {
-                    add(shift, name, value, came);
+                    add(shift, value, came);
                 }
             }
         }
     }
     for (index, aside) in timeline.asides.iter().enumerate() {
-        let Mover::Person(name) = &aside.shift.by else { continue };
+        let is_open = |left: &Value, came: &Value| {
+            let is_there = aside.standing.contains(left) && !aside.standing.contains(came);
+            !is_there && !is_back(&timeline.shifts[..aside.newer], left, came)
+        };
+        for (left, came) in digests_back(&aside.shift) {
+            if is_open(left, came) {
+                add(&aside.shift, left, came);
+            }
+        }
+        if aside.shift.by == Mover::Tagboat {
+            continue;
+        }
         for (left, came) in &aside.shift.steps {
             let older =
                 || timeline.asides[index + 1..].iter().map(|aside| &aside.shift).chain(&timeline.shifts[aside.newer..]);
-            let is_there = aside.standing.contains(left) && !aside.standing.contains(came);
-            if !is_there && !is_back(&timeline.shifts[..aside.newer], left, came) && gave_way(came, left, policy, older)
-            {
-                add(&aside.shift, name, left, came);
+            if is_open(left, came) && gave_way(came, left, policy, older) {
+                add(&aside.shift, left, came);
             }
         }
     }
     found
+}
+
+/// Returns the digests that Tagboat took back under a tag that stayed.
+fn digests_back(shift: &Shift) -> impl Iterator<Item = (&Value, &Value)> {
+    let went_back = shift.by == Mover::Tagboat && shift.word.order == Some(Ordered::Rollback);
+    let steps = shift.steps.iter().filter(move |_| went_back);
+    let is_of_digest =
+        |(left, came): &(&Value, &Value)| left.tag == came.tag && left.digest.is_some() && left.digest != came.digest;
+    steps.map(|(left, came)| (left, came)).filter(is_of_digest)
+}
+
+/// Says who took a value back by a shift, and how.
+fn taken(shift: &Shift, left: &Value, came: &Value) -> TakenBack {
+    let (by, means) = match (&shift.by, &shift.word.failed) {
+        (Mover::Person(name), _) => (name.clone(), Means::Commit),
+        (Mover::Tagboat, Some(what)) => (Mover::Tagboat.to_string(), Means::Failure(what.clone())),
+        (Mover::Tagboat, None) if shift.word.order == Some(Ordered::Rollback) => {
+            (shift.word.by.clone().unwrap_or_else(|| "somebody".to_owned()), Means::Order)
+        }
+        (Mover::Tagboat, None) => (Mover::Tagboat.to_string(), Means::Commit),
+    };
+    let (value, instead) = (left.clone(), came.clone());
+    TakenBack { value, instead, commit: shift.commit.clone(), time: shift.time, by, means }
 }
 
 /// Returns every value that has stood there with the position of the oldest shift that knows it.
@@ -111,8 +146,8 @@ pub fn left_at(timeline: &Timeline, standing: &BTreeMap<Value, BTreeSet<Spot>>, 
 /// went, whatever came in between: a file that could not be read, another image, no image at all.
 ///
 /// A candidate is better than what stands there, so one that stood before at the same place was left for something worse.
-/// Left out is what runs something better by now; and what Tagboat itself left by going back as ordered (the file of holds tells of that) or for another digest of the
-/// same tag, as moving tags do.
+/// Left out is what runs something better by now; and what Tagboat itself left by going back (the file of holds tells of that, and of digests
+/// [`taken_back`]) or for another digest of the same tag, as moving tags do.
 fn left(timeline: &Timeline, policy: Option<&Policy>) -> Vec<TakenBack> {
     let latest = timeline.shifts.first().map(|shift| &shift.to);
     let Some(standing) = latest.or_else(|| timeline.asides.first().map(|aside| &aside.standing)) else {
@@ -136,19 +171,11 @@ fn left(timeline: &Timeline, policy: Option<&Policy>) -> Vec<TakenBack> {
     let mut seen: BTreeSet<&Value> = BTreeSet::new();
     let mut add = |shift: &Shift, value: &Value| {
         let came = shift.steps.iter().find(|(from, _)| from == value).map(|(_, came)| came);
-        let by = match &shift.by {
-            Mover::Person(name) => name.clone(),
-            Mover::Tagboat if shift.word.order == Some(Ordered::Rollback) => return,
-            Mover::Tagboat if came.is_some_and(|came| came.tag == value.tag) => return,
-            Mover::Tagboat => Mover::Tagboat.to_string(),
-        };
-        found.push(TakenBack {
-            value: value.clone(),
-            instead: came.cloned().unwrap_or_default(),
-            commit: shift.commit.clone(),
-            time: shift.time,
-            by,
-        });
+        let goes_on = shift.word.order == Some(Ordered::Rollback) || came.is_some_and(|came| came.tag == value.tag);
+        if shift.by == Mover::Tagboat && goes_on {
+            return;
+        }
+        found.push(taken(shift, value, &came.cloned().unwrap_or_default()));
     };
     for shift in &timeline.shifts {
         for value in shift.from.difference(&shift.to).filter(|value| !standing.contains(*value)) {
@@ -184,14 +211,7 @@ pub fn failed(timeline: &Timeline) -> Vec<TakenBack> {
         shift.by == Mover::Tagboat && shift.word.order == Some(Ordered::Rollback) && shift.word.failed.is_some()
     });
     let steps = went_back.flat_map(|shift| shift.steps.iter().map(move |step| (shift, step)));
-    let taken = |(shift, (left, came)): (&Shift, &(Value, Value))| TakenBack {
-        value: left.clone(),
-        instead: came.clone(),
-        commit: shift.commit.clone(),
-        time: shift.time,
-        by: shift.by.to_string(),
-    };
-    steps.map(taken).collect()
+    steps.map(|(shift, (left, came))| taken(shift, left, came)).collect()
 }
 
 /// Whether a value is worse than the one that it replaced: by the order of its policy, or since it had given way before.

@@ -23,8 +23,8 @@ impl DemoReconciler {
     /// Reports how a commit fared.
     pub(super) fn report(&self, commit: CommitId, name: &str, state: CheckState, time: Timestamp) {
         let word = if state == CheckState::Passed { "success" } else { "failure" };
-        let check =
-            Check { name: name.to_owned(), state, word: word.to_owned(), text: String::new(), time: Some(time) };
+        let (name, word, text) = (name.to_owned(), word.to_owned(), String::new());
+        let check = Check { name, state, word, text, is_run: false, time: Some(time) };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(commit).or_default().push(check);
     }
 }

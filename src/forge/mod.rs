@@ -5,6 +5,7 @@
 
 pub mod account;
 mod comments;
+mod drafts;
 pub mod gitea;
 pub mod github;
 pub mod gitlab;
@@ -31,9 +32,12 @@ use crate::model::commit::{CommitId, MadeCommit, NewCommit};
 use crate::model::deployment::Deployment;
 use crate::model::environment::BranchName;
 use crate::model::pull_request::{
-    Check, ForgeKind, Glance, Lack, Listing, Merge, NewPullRequest, Number, PullRequest, Readiness, Release, Source,
-    Status,
+    Check, Demands, ForgeKind, Glance, Lack, Listing, Merge, NewPullRequest, Number, PullRequest, Readiness, Release,
+    Source, Status,
 };
+
+/// Why a draft is not merged. A person may have made it one, so nobody else takes that back.
+const DRAFT: &str = "it is a draft: nobody merges it until a person has marked it as ready";
 
 /// What clients of several repositories have in common.
 #[derive(Debug, Clone)]
@@ -137,6 +141,15 @@ impl ForgeError {
     }
 }
 
+/// Whether the opening of a pull request may have been finished before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finishing {
+    /// It was opened a moment ago.
+    AtOnce,
+    /// Something cut that short before.
+    Again,
+}
+
 /// The outcome of asking a forge.
 pub type Asked<'a, T> = BoxFuture<'a, Result<T, ForgeError>>;
 
@@ -163,9 +176,15 @@ pub trait Forge: Send + Sync {
         false
     }
 
-    /// Sets the labels and asks for the reviews of a pull request that was opened; done twice it is as done once. What the
-    /// forge refuses, such as a reviewer whom it does not know, is told in the log: a pull request without is worth more than none.
-    fn finish<'a>(&'a self, _opened: &'a PullRequest, _new: &'a NewPullRequest) -> Asked<'a, ()> {
+    /// Sets the labels and asks for the reviews of a pull request that was opened; done twice it is as done once. Whatever may have been
+    /// done before, as `finishing` says or since an answer was lost, is looked for before it is done again. What the forge refuses, such as
+    /// a reviewer whom it does not know, is told in the log: a pull request without is worth more than none.
+    fn finish<'a>(
+        &'a self,
+        _opened: &'a PullRequest,
+        _new: &'a NewPullRequest,
+        _finishing: Finishing,
+    ) -> Asked<'a, ()> {
         Box::pin(std::future::ready(Ok(())))
     }
 
@@ -246,14 +265,15 @@ pub trait Forge: Send + Sync {
         Box::pin(std::future::ready(Err(ForgeError::Skip("this forge keeps no deployments".to_owned()))))
     }
 
-    /// Returns the permission that the credential lacks for [`Forge::deploy`]. Nothing is changed for that.
-    fn lacks_for_deployments(&self) -> Asked<'_, Option<Lack>> {
-        Box::pin(std::future::ready(Ok(None)))
+    /// Lists the permissions that the credential lacks for what is asked of it. Nothing is changed for that: what is not told otherwise
+    /// is found out by changes that nobody can make, which are refused for another reason to whoever may make others.
+    fn lacks<'a>(&'a self, _demands: &'a Demands) -> Asked<'a, Vec<Lack>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
-    /// Lists the permissions that the credential lacks. Nothing is changed for that.
-    fn lacks(&self) -> Asked<'_, Vec<Lack>> {
-        Box::pin(std::future::ready(Ok(Vec::new())))
+    /// Returns the name by which the forge knows whose the credential is, where it tells.
+    fn asks_as(&self) -> Asked<'_, Option<String>> {
+        Box::pin(std::future::ready(Ok(None)))
     }
 
     /// Returns the most characters that a body may have.

@@ -20,7 +20,7 @@ use crate::forge::{Desk, ForgeError};
 use crate::http::client::{Call, HttpClient, PlainHttp, Timeouts};
 use crate::http::echo::without_echo;
 use crate::http::error::HttpError;
-use crate::http::retry::RetryPolicy;
+use crate::http::retry::{RetryPolicy, Tries};
 use crate::http::target::host_of;
 use crate::model::image::shorten;
 use crate::model::pull_request::{PullRequest, Source};
@@ -208,14 +208,7 @@ impl Rest {
             return Ok(Reply { status, headers, body });
         }
         self.check_quiet()?;
-        let retry = RetryPolicy { after_silence: 2, after_trouble: 2, first_wait: Duration::from_millis(250) };
-        let call = self.call(Method::GET, url, None, retry)?;
-        let reply = match self.exchange(&call).await {
-            // The body may break off, too.
-            Err(HttpError::Broken { .. }) => self.exchange(&call).await,
-            other => other,
-        };
-        let reply = reply.map_err(|error| self.of_http(error))?;
+        let reply = self.tried(&self.call(Method::GET, url, None)?).await?;
         let (status, headers, body) = (reply.status, of_pages(&reply.headers), reply.body.clone());
         self.desk.turn.keep(question, Told { status, headers, body });
         Ok(reply)
@@ -224,13 +217,12 @@ impl Rest {
     /// Asks for a listing, and gives the remembered one where the forge says that it is the same still.
     pub(super) async fn read_again(&self, url: Url) -> Result<Reply, ForgeError> {
         self.check_quiet()?;
-        let retry = RetryPolicy { after_silence: 2, after_trouble: 2, first_wait: Duration::from_millis(250) };
-        let mut call = self.call(Method::GET, url.clone(), None, retry)?;
+        let mut call = self.call(Method::GET, url.clone(), None)?;
         let known = self.desk.remembered.known(self.owner, &url);
         if let Some(known) = &known {
             call.headers.insert(IF_NONE_MATCH, known.etag.clone());
         }
-        let mut reply = self.exchange(&call).await.map_err(|error| self.of_http(error))?;
+        let mut reply = self.tried(&call).await?;
         match known {
             Some(known) if reply.status == StatusCode::NOT_MODIFIED => {
                 reply = Reply { status: StatusCode::OK, headers: known.headers, body: known.body };
@@ -266,10 +258,9 @@ impl Rest {
 
     /// Changes something. Sent once; only a 429, by which nothing was done, is heeded and sent again.
     pub(super) async fn write(&self, method: Method, url: Url, body: Option<&Value>) -> Result<Reply, ForgeError> {
-        let retry = RetryPolicy { after_silence: 0, after_trouble: 0, first_wait: Duration::ZERO };
         self.desk.may_act()?;
         self.check_quiet()?;
-        let call = self.call(method, url, body, retry)?;
+        let call = self.call(method, url, body)?;
         let mut sent = 0;
         loop {
             let error = match self.exchange(&call).await {
@@ -287,6 +278,7 @@ impl Rest {
                     if *wait <= PATIENCE && sent < RESENT =>
                 {
                     sent += 1;
+                    self.heed(&error);
                     self.desk.wait(*wait).await?;
                 }
                 _ => return Err(self.of_http(error)),
@@ -330,7 +322,7 @@ impl Rest {
         Ok((all, false))
     }
 
-    fn call(&self, method: Method, url: Url, body: Option<&Value>, retry: RetryPolicy) -> Result<Call, ForgeError> {
+    fn call(&self, method: Method, url: Url, body: Option<&Value>) -> Result<Call, ForgeError> {
         let mut headers = self.headers.clone();
         if body.is_some() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -341,9 +333,23 @@ impl Rest {
             headers,
             body: body.map(|body| body.to_string().into()),
             deadline: self.desk.deadline(TIME)?,
-            retry,
+            retry: RetryPolicy::NONE,
             plain: PlainHttp::Loopback,
         })
+    }
+
+    /// Asks for what changes nothing, again when the forge is in trouble or the answer breaks off.
+    async fn tried(&self, call: &Call) -> Result<Reply, ForgeError> {
+        let retry = RetryPolicy { after_silence: 2, after_trouble: 2, first_wait: Duration::from_millis(250) };
+        let mut tries = Tries::default();
+        loop {
+            let error = match self.exchange(call).await {
+                Ok(reply) => return Ok(reply),
+                Err(error) => error,
+            };
+            self.heed(&error);
+            tries.pause(error, &retry, call.deadline).await.map_err(|error| self.of_http(error))?;
+        }
     }
 
     async fn exchange(&self, call: &Call) -> Result<Reply, HttpError> {
@@ -362,6 +368,13 @@ impl Rest {
             }
             HttpError::Deadline { .. } if self.desk.ends.is_over() => self.desk.over(),
             error => meaning(error),
+        }
+    }
+
+    /// Lets whoever asks as the same be quiet as long as this question waits.
+    fn heed(&self, error: &HttpError) {
+        if let HttpError::Throttled { status: StatusCode::TOO_MANY_REQUESTS, wait: Some(wait), .. } = error {
+            let _told_by_their_next_request = self.desk.account.be_quiet(&self.host(), self.clock.now(), *wait);
         }
     }
 

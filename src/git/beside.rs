@@ -10,6 +10,7 @@ use gix::ObjectId;
 use gix::bstr::ByteSlice as _;
 
 use crate::git::GitError;
+use crate::git::dropped::{self, Came, Made};
 use crate::git::log::{Beside, ChangedFile, Difference, Line, LogEntry, LogStep, differ, entry, tree_of};
 use crate::git::objects::{broken, object_id};
 use crate::model::file::RepoPath;
@@ -58,7 +59,8 @@ impl Renames {
             let own = difference.changed.iter().filter(|changed| changed.path.as_str() == rename.old);
             let changed: Vec<_> = own.map(|own| ChangedFile { path: rename.now.clone(), ..own.clone() }).collect();
             if !changed.is_empty() {
-                self.found.push(Beside { onto: rename.at, step: LogStep { entry: entry.clone(), changed } });
+                let step = LogStep { entry: entry.clone(), changed };
+                self.found.push(Beside { onto: rename.at, step, is_dropped: false });
             }
         }
         if difference.gone.is_empty() {
@@ -87,24 +89,46 @@ impl Renames {
     }
 }
 
-/// Returns the commits that merges of a line brought, each with the oldest merge that reaches it, and what became of files
-/// under their former names.
+/// A merge of a line.
+pub(super) struct Merge {
+    /// Its position.
+    pub(super) at: usize,
+    /// The commit.
+    pub(super) id: ObjectId,
+    /// Its further parents.
+    pub(super) others: Vec<ObjectId>,
+}
+
+/// Returns the commits that merges of a line brought, each with the oldest merge that reaches it, what these merges dropped,
+/// and what became of files under their former names.
 pub(super) fn beside(
     repository: &gix::Repository,
-    (on_line, merges): (&HashSet<ObjectId>, &[(usize, Vec<ObjectId>)]),
+    (on_line, merges): (&HashSet<ObjectId>, &[Merge]),
     renames: &mut Renames,
     limit: usize,
     wanted: &dyn Fn(&str) -> bool,
 ) -> Result<Vec<Beside>, GitError> {
     let mut found = std::mem::take(&mut renames.found);
-    let reached = reached(repository, merges.iter().flat_map(|(_, others)| others.iter().copied()), on_line, limit);
+    let reached = reached(repository, merges.iter().flat_map(|merge| merge.others.iter().copied()), on_line, limit);
     let mut seen = HashSet::new();
-    for (at, others) in merges.iter().rev() {
+    for Merge { at, id, others } in merges.iter().rev() {
+        let place = (*at, on_line);
         let mut next: VecDeque<ObjectId> = others.iter().copied().collect();
+        let (mut came, mut order) = (Came::new(), Vec::new());
         while let Some(id) = next.pop_front() {
             let Some(parents) = reached.get(&id).filter(|_| seen.insert(id)) else { continue };
             next.extend(parents.iter().copied());
-            found.extend(own(repository, id, (*at, on_line), &[&*renames], wanted)?);
+            came.insert(id, made(repository, id, &[&*renames], wanted)?);
+            order.push(id);
+        }
+        let names = [&*renames];
+        // A merge is newer than what it joins.
+        let dropped = dropped::by_merge(repository, (*id, others), &came)?;
+        found.extend(told(repository, *id, place, dropped, &names, wanted)?.map(Beside::dropped));
+        for (id, made) in order.iter().filter_map(|id| Some((*id, came.get(id)?))) {
+            let dropped = dropped::within(made, &came, &reached);
+            found.extend(told(repository, id, place, dropped, &names, wanted)?.map(Beside::dropped));
+            found.extend(told(repository, id, place, made.own.clone(), &names, wanted)?);
         }
     }
     found.sort_by_key(|beside| (beside.onto, std::cmp::Reverse(beside.step.entry.time)));
@@ -154,9 +178,10 @@ pub(super) fn lost(
                 None => changed.push(other),
             }
         }
-        line.beside.push(Beside { onto, step: LogStep { entry, changed } });
+        line.beside.push(Beside { onto, step: LogStep { entry, changed }, is_dropped: false });
         for id in reached.keys() {
-            line.beside.extend(own(repository, *id, (onto, &on_line), &names, wanted)?);
+            let made = made(repository, *id, &names, wanted)?;
+            line.beside.extend(told(repository, *id, (onto, &on_line), made.own, &names, wanted)?);
         }
     }
     line.beside.sort_by_key(|beside| (beside.onto, std::cmp::Reverse(beside.step.entry.time)));
@@ -229,36 +254,59 @@ fn reached(
     found
 }
 
-/// Tells what a commit changed itself: of a merge, what none of its parents has.
-fn own(
+/// Finds what a commit made; nothing where not all of its parents are at hand.
+fn made(
     repository: &gix::Repository,
     id: ObjectId,
-    (onto, on_line): (usize, &HashSet<ObjectId>),
     renames: &[&Renames],
     wanted: &dyn Fn(&str) -> bool,
-) -> Result<Option<Beside>, GitError> {
+) -> Result<Made, GitError> {
     let commit = repository.find_commit(id).map_err(broken)?;
     let tree = commit.tree_id().map_err(broken)?.detach();
     let parents: Vec<ObjectId> = commit.parent_ids().map(gix::Id::detach).collect();
     if parents.iter().any(|parent| !repository.has_object(*parent)) {
-        return Ok(None);
+        return Ok(Made::default());
     }
     let against = |parent: Option<ObjectId>| -> Result<Vec<ChangedFile>, GitError> {
         let before = parent.map(|parent| tree_of(repository, parent)).transpose()?;
         let has = |path: &str| wanted(path) || renames.iter().any(|names| names.has(path));
         Ok(differ(repository, (before, Some(tree)), &has)?.changed)
     };
-    let mut changed = against(parents.first().copied())?;
-    for other in parents.iter().skip(1) {
-        let others = against(Some(*other))?;
-        changed.retain(|changed| others.iter().any(|other| other.path == changed.path));
+    if parents.len() < 2 {
+        return Ok(Made { own: against(parents.first().copied())?, from: Vec::new() });
     }
+    let from = parents.into_iter().map(|parent| Ok((parent, against(Some(parent))?)));
+    let from = from.collect::<Result<Vec<_>, GitError>>()?;
+    let mut own = from.first().map(|(_, changed)| changed.clone()).unwrap_or_default();
+    own.retain(|changed| from.iter().all(|(_, other)| other.iter().any(|other| other.path == changed.path)));
+    Ok(Made { own, from })
+}
+
+/// Tells what a commit made of files, under their names of today.
+fn told(
+    repository: &gix::Repository,
+    id: ObjectId,
+    (onto, on_line): (usize, &HashSet<ObjectId>),
+    mut changed: Vec<ChangedFile>,
+    renames: &[&Renames],
+    wanted: &dyn Fn(&str) -> bool,
+) -> Result<Option<Beside>, GitError> {
     let former: Vec<ChangedFile> = renames.iter().flat_map(|names| names.told(onto, &changed)).collect();
     changed.retain(|changed| wanted(changed.path.as_str()));
     changed.extend(former);
     if changed.is_empty() {
         return Ok(None);
     }
+    let commit = repository.find_commit(id).map_err(broken)?;
     let entry = entry(repository, &commit, on_line)?;
-    Ok(Some(Beside { onto, step: LogStep { entry, changed } }))
+    Ok(Some(Beside { onto, step: LogStep { entry, changed }, is_dropped: false }))
+}
+
+impl Beside {
+    /// Turns it into what a merge dropped: whoever merged did that, and none of the commits that it brought.
+    fn dropped(mut self) -> Self {
+        self.step.entry.merged.clear();
+        self.is_dropped = true;
+        self
+    }
 }

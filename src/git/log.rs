@@ -11,7 +11,7 @@ use gix::bstr::{BString, ByteSlice as _};
 use gix::objs::tree::EntryRef;
 use jiff::Timestamp;
 
-use crate::git::beside::{self, Renames};
+use crate::git::beside::{self, Merge, Renames};
 use crate::git::objects::{MAX_PATH, broken, commit_id, object_id, plain_path};
 use crate::git::{BlobId, GitError};
 use crate::model::commit::{CommitId, Identity};
@@ -88,6 +88,8 @@ pub struct Beside {
     pub onto: usize,
     /// The commit with what it changed.
     pub step: LogStep,
+    /// Whether it is a merge with what it dropped: files that one of the lines which it joins had made otherwise.
+    pub is_dropped: bool,
 }
 
 /// A stretch of the first-parent line, newest first.
@@ -160,7 +162,8 @@ pub(super) fn first_parent_and_renames(
             None => differ(&repository, trees, &is_told)?,
         };
         if entry.is_merge {
-            merges.push((steps.len(), commit.parent_ids().skip(1).map(gix::Id::detach).collect::<Vec<_>>()));
+            let others = commit.parent_ids().skip(1).map(gix::Id::detach).collect();
+            merges.push(Merge { at: steps.len(), id, others });
         }
         renames.take_up(steps.len(), &entry, &difference);
         let mut changed = difference.changed;

@@ -424,6 +424,13 @@ impl Remote for Mirror {
         objects::is_signed(&self.handle(), commit)
     }
 
+    fn is_signed_here(&self, commit: &CommitId) -> Result<bool, GitError> {
+        match objects::signed(&self.handle(), commit)? {
+            Some((signature, payload)) => self.keys.made(&signature, &payload, &self.program),
+            None => Ok(false),
+        }
+    }
+
     fn signs(&self, way: Sign) -> Result<(), String> {
         self.keys.sign(way)
     }

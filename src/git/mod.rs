@@ -7,6 +7,7 @@ pub mod access;
 mod beneath;
 mod beside;
 pub mod checkout;
+mod dropped;
 mod forced;
 mod http;
 pub mod identity;
@@ -293,6 +294,15 @@ pub trait Remote: Send + Sync {
     ///
     /// [`GitError::Broken`] when it cannot be read.
     fn is_signed(&self, commit: &CommitId) -> Result<bool, GitError>;
+
+    /// Whether a commit that is at hand bears a signature by one of the keys that [`Remote::commit`] signs with here.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`] when it cannot be read, or not be looked into.
+    fn is_signed_here(&self, _commit: &CommitId) -> Result<bool, GitError> {
+        Ok(false)
+    }
 
     /// Whether [`Remote::commit`] can sign in some way; else what is missing, and what to do.
     ///

@@ -226,6 +226,13 @@ pub(super) fn is_signed(repository: &gix::Repository, commit: &CommitId) -> Resu
     Ok(commit.extra_headers().pgp_signature().is_some())
 }
 
+/// Returns the signature that a commit bears, and the bytes that it is of.
+pub(super) fn signed(repository: &gix::Repository, commit: &CommitId) -> Result<Option<(String, Vec<u8>)>, GitError> {
+    let commit = repository.find_commit(object_id(commit.as_str())?).map_err(broken)?;
+    let parts = gix::objs::CommitRefIter::signature(&commit.data, repository.object_hash()).map_err(broken)?;
+    Ok(parts.map(|(signature, payload)| (signature.to_str_lossy().into_owned(), payload.to_bstring().into())))
+}
+
 pub(super) fn unwritable(what: impl std::fmt::Display) -> GitError {
     GitError::Broken(format!("the mirror cannot be written: {what}"))
 }

@@ -5,9 +5,10 @@
 
 use std::ffi::OsStr;
 use std::fmt;
+use std::io::Write as _;
 use std::path::PathBuf;
 
-use aws_lc_rs::signature::Ed25519KeyPair;
+use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use secrecy::{ExposeSecret as _, SecretString};
 use ssh_key::private::KeypairData;
 use ssh_key::{HashAlg, LineEnding, PrivateKey, Signature, SshSig};
@@ -18,6 +19,11 @@ use crate::model::commit::Sign;
 
 /// The namespace of Git's signatures (OpenSSH's PROTOCOL.sshsig; `gpg.ssh` in git-config).
 const NAMESPACE: &str = "git";
+
+/// How an armoured signature of SSH begins.
+const SSH_BEGIN: &str = "-----BEGIN SSH SIGNATURE-----";
+/// How one of OpenPGP begins.
+const PGP_BEGIN: &str = "-----BEGIN PGP SIGNATURE-----";
 
 /// Why an SSH key cannot sign. Never repeats it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,6 +82,15 @@ impl SshKey {
         let whole = SshSig::new(self.public.key_data().clone(), NAMESPACE, HashAlg::Sha512, signature).ok()?;
         whole.to_pem(LineEnding::LF).ok()
     }
+
+    /// Whether an armoured signature of these bytes is by this key.
+    fn made(&self, signature: &str, payload: &[u8]) -> bool {
+        let Ok(whole) = SshSig::from_pem(signature) else { return false };
+        let is_of = whole.public_key() == self.public.key_data() && whole.namespace() == NAMESPACE;
+        let Ok(signed) = SshSig::signed_data(NAMESPACE, whole.hash_alg(), payload) else { return false };
+        let key = UnparsedPublicKey::new(&ED25519, self.pair.public_key().as_ref());
+        is_of && key.verify(&signed, whole.signature_bytes()).is_ok()
+    }
 }
 
 fn whole_lines(text: &SecretString) -> SecretString {
@@ -133,6 +148,15 @@ impl Keys {
         // The header of a commit takes it without the last line end, as Git writes it.
         Ok(signature.trim_end().to_owned())
     }
+
+    /// Whether one of these keys made a signature of some bytes, however many others are known.
+    pub(super) fn made(&self, signature: &str, payload: &[u8], program: &Program) -> Result<bool, GitError> {
+        match (&self.ssh, &self.gpg) {
+            (Some(Ok(key)), _) if signature.starts_with(SSH_BEGIN) => Ok(key.made(signature, payload)),
+            (_, Some(key)) if signature.starts_with(PGP_BEGIN) => is_by_gpg(key, signature, payload, program),
+            _ => Ok(false),
+        }
+    }
 }
 
 fn by_gpg(key: &GpgKey, payload: &[u8], program: &Program) -> Result<String, GitError> {
@@ -140,11 +164,33 @@ fn by_gpg(key: &GpgKey, payload: &[u8], program: &Program) -> Result<String, Git
     let arguments: Vec<&OsStr> = arguments.into_iter().chain([OsStr::new(&key.id)]).collect();
     let finished = program.gpg(&arguments, key.home.as_deref(), payload)?;
     let text = String::from_utf8(finished.stdout.clone()).unwrap_or_default();
-    if finished.succeeded() && text.starts_with("-----BEGIN PGP SIGNATURE-----") {
+    if finished.succeeded() && text.starts_with(PGP_BEGIN) {
         return Ok(text);
     }
     let words = crate::git::program::words(&finished.stderr);
     Err(GitError::Unsigned(format!("gpg does not sign: {words}")))
+}
+
+/// Whether `gpg` finds a signature good, and by the very key that signs here: a keyring holds the keys of others, too.
+fn is_by_gpg(key: &GpgKey, signature: &str, payload: &[u8], program: &Program) -> Result<bool, GitError> {
+    let unkept = |fault: std::io::Error| GitError::Broken(format!("a signature cannot be handed to gpg: {fault}"));
+    let mut file = tempfile::NamedTempFile::new().map_err(unkept)?;
+    file.write_all(signature.as_bytes()).and_then(|()| file.write_all(b"\n")).map_err(unkept)?;
+    let arguments = ["--batch", "--no-tty", "--status-fd", "1", "--verify"].map(OsStr::new);
+    let arguments: Vec<&OsStr> = arguments.into_iter().chain([file.path().as_os_str(), OsStr::new("-")]).collect();
+    let verified = program.gpg(&arguments, key.home.as_deref(), payload)?;
+    let status = String::from_utf8_lossy(&verified.stdout).into_owned();
+    let of = |name: &str| status.lines().find_map(|line| line.strip_prefix("[GNUPG:] ")?.strip_prefix(name));
+    let Some(by) = of("VALIDSIG ").filter(|_| verified.succeeded() && of("GOODSIG ").is_some()) else {
+        return Ok(false);
+    };
+    let arguments = ["--batch", "--no-tty", "--with-colons", "--list-secret-keys", "--"].map(OsStr::new);
+    let arguments: Vec<&OsStr> = arguments.into_iter().chain([OsStr::new(&key.id)]).collect();
+    let listed = program.gpg(&arguments, key.home.as_deref(), &[])?;
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let mut own = listed.lines().filter_map(|line| line.strip_prefix("fpr:")?.trim_end_matches(':').rsplit(':').next());
+    let by = by.split(' ').next().unwrap_or_default();
+    Ok(own.any(|own| own == by))
 }
 
 #[cfg(test)]

@@ -3,11 +3,13 @@
 //! The formats say which node means what; the rules that hold for all of them (aliases, duplicate keys,
 //! escapes, block scalars) live here. No format's key is named here.
 
+pub(crate) mod named;
 mod wrapped;
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
+use crate::manifest::finder::wrapped::moved;
 use crate::manifest::reference::{self, Reading};
 use crate::manifest::yaml::embedded::Embedded;
 use crate::manifest::yaml::tree::{NodeId, Shape, Tree};
@@ -15,7 +17,7 @@ use crate::manifest::yaml::{Detail, Fault, build, split};
 use crate::manifest::{Limits, contents, marker, template};
 use crate::model::file::Span;
 use crate::model::image::{ImageName, shorten};
-use crate::model::site::{Format, ScalarStyle, SkipReason, Slot, SlotRole, Value};
+use crate::model::site::{Format, Named, ScalarStyle, SkipReason, Slot, SlotRole, Value};
 
 /// In how many places an anchored value may be used before its sites are no longer followed.
 const MAX_USES: usize = 256;
@@ -33,6 +35,8 @@ pub(crate) struct Found {
     pub(crate) slots: Vec<Slot>,
     /// Where to point when there is no slot.
     pub(crate) at: usize,
+    /// What names it; of a text within the chunk, there.
+    pub(crate) named: Named,
     pub(crate) uses: Vec<usize>,
     pub(crate) marker: Option<crate::model::site::Marker>,
     pub(crate) skipped: Option<SkipReason>,
@@ -52,6 +56,7 @@ impl Found {
             value: reading.value,
             slots: slot.into_iter().collect(),
             at,
+            named: Named::default(),
             uses: Vec::new(),
             marker: None,
             skipped: reading.skipped,
@@ -182,6 +187,7 @@ impl<'t, 'a> Finder<'t, 'a> {
             value: Value::default(),
             slots: Vec::new(),
             at: self.tree.span(node).start,
+            named: Named::default(),
             uses: Vec::new(),
             marker: None,
             skipped: Some(reason),
@@ -234,6 +240,7 @@ impl<'t, 'a> Finder<'t, 'a> {
                     }
                     let mut finds = finder.finish();
                     marker::attach(value, &chunk, inner.comments(), Some(&inner), &mut finds);
+                    named::give(&inner, &mut finds);
                     self.found.extend(finds.into_iter().map(|find| moved(find, node, &places)));
                 }
             }
@@ -294,6 +301,7 @@ impl<'t, 'a> Finder<'t, 'a> {
             value: reading.value,
             slots,
             at: self.tree.span(target).start,
+            named: Named::default(),
             uses: Vec::new(),
             marker: None,
             skipped,
@@ -311,6 +319,7 @@ impl<'t, 'a> Finder<'t, 'a> {
             value: Value::default(),
             slots: Vec::new(),
             at: self.tree.span(at).start,
+            named: Named::default(),
             uses: Vec::new(),
             marker: None,
             skipped: None,
@@ -538,21 +547,6 @@ impl<'t, 'a> Finder<'t, 'a> {
             }
         }
     }
-}
-
-/// Moves a find from the value of a scalar to the file; from there on the scalar is its node.
-fn moved(mut find: Found, scalar: NodeId, places: &Embedded) -> Found {
-    find.nodes = vec![scalar];
-    find.names.clear();
-    find.at = places.outer(find.at).unwrap_or_default();
-    find.uses = find.uses.iter().filter_map(|at| places.outer(*at)).collect();
-    for slot in &mut find.slots {
-        match (places.outer_span(&slot.span), places.outer_span(&slot.token)) {
-            (Some(span), Some(token)) => (slot.span, slot.token) = (span, token),
-            _ => find.skipped = Some(SkipReason::Unsupported("the place of the value is unclear".to_owned())),
-        }
-    }
-    find
 }
 
 /// Returns the keys that stand more than once in a mapping.

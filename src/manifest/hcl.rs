@@ -9,7 +9,7 @@ use crate::manifest::reference;
 use crate::manifest::variable::{self, Token, Values};
 use crate::model::file::Span;
 use crate::model::image::shorten;
-use crate::model::site::{Format, PassedOverReason, SkipReason};
+use crate::model::site::{Format, Named, PassedOverReason, SkipReason};
 
 /// How deep blocks, objects and interpolations may nest before the rest of a file is left alone.
 const MAX_DEPTH: usize = 200;
@@ -166,13 +166,22 @@ impl<'a> File<'a> {
         }
         // HCL has no defaults within strings, so that no variable is filled in.
         let start = inner.start + scheme;
-        let found = match raw.contains('$') {
+        let mut found = match raw.contains('$') {
             true => Found::from_line(Format::Hcl, start, reference::read(raw), None),
             false => variable::reference(raw, start, &Values::new(), Token::RAW, Format::Hcl),
         };
+        found.named = self.named();
         if wanted == Wanted::Always || !found.slots.is_empty() {
             self.found.push(found);
         }
+    }
+
+    /// Returns what names the innermost block: the first word of each around it is its kind, the others are names.
+    fn named(&self) -> Named {
+        let words = self.blocks.iter().filter_map(|words| words.split_first());
+        words.fold(Named::default(), |named, (kind, names)| {
+            names.iter().fold(named.then(kind), |named, name| named.in_resource(Some(name), None))
+        })
     }
 
     /// Skips `<<EOF` and `<<-EOF` with all lines up to the end mark.

@@ -44,7 +44,7 @@ pub use crate::manifest::contents::Contents;
 pub use crate::manifest::names::may_hold_reference;
 pub use crate::manifest::surroundings::Surroundings;
 
-use crate::manifest::finder::{Finder, Found};
+use crate::manifest::finder::{Finder, Found, named};
 use crate::manifest::foreign::{Collector, Foreign};
 use crate::manifest::layers::Layer;
 use crate::manifest::yaml::tree::{NodeId, Role, Shape, Tree};
@@ -229,6 +229,7 @@ fn read_chunk(
     }
     let mut finds = finder.finish();
     marker::attach(text, chunk, tree.comments(), Some(tree), &mut finds);
+    named::give(tree, &mut finds);
     found.append(&mut finds);
 }
 
@@ -367,6 +368,7 @@ fn sites(path: &RepoPath, text: &str, from: usize, mut found: Vec<Found>, passed
                 slots: find.slots,
                 position,
                 offset,
+                named: find.named,
                 uses: find.uses.iter().map(|offset| place(*offset)).collect(),
                 marker: find.marker,
                 skipped,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::model::commit::CommitId;
 use crate::model::image::shorten;
-use crate::model::pull_request::{Check, STATUS_PREFIX};
+use crate::model::pull_request::Check;
 
 /// The name of a check as a configuration writes it: exactly, or with `*` at its end every one that begins so.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -20,11 +20,11 @@ impl CheckName {
         &self.0
     }
 
-    /// Whether a check goes by this name.
-    pub fn matches(&self, name: &str) -> bool {
+    /// Whether a check goes by this name; what a gate says only where it is written out.
+    pub fn matches(&self, check: &Check) -> bool {
         match self.0.strip_suffix('*') {
-            Some(begin) => name.starts_with(begin) && !name.starts_with(STATUS_PREFIX),
-            None => name == self.0,
+            Some(begin) => check.name.starts_with(begin) && check.gate().is_none(),
+            None => check.name == self.0,
         }
     }
 
@@ -108,7 +108,7 @@ pub fn newest<'a>(
             None | Some(Err(_)) => continue,
             Some(Ok(checks)) => checks,
         };
-        for check in checks.iter().filter(|check| name.matches(&check.name)) {
+        for check in checks.iter().filter(|check| name.matches(check)) {
             match seen.get(check.name.as_str()) {
                 Some(known) if is_later(check, found[*known].1) => found[*known] = (commit, check),
                 Some(_) => {}
@@ -137,16 +137,19 @@ mod tests {
     }
 
     fn check(name: &str, state: CheckState) -> Check {
-        Check { name: name.to_owned(), state, word: "word".to_owned(), text: String::new(), time: None }
+        Check { name: name.to_owned(), state, word: "word".to_owned(), text: String::new(), is_run: false, time: None }
     }
 
     #[test]
-    fn a_star_at_the_end_takes_every_name_that_begins_so_and_never_tagboats_own() {
-        let name = CheckName::from("argocd/*");
-        assert!(name.matches("argocd/dev") && name.matches("argocd/") && !name.matches("argocd"));
-        assert!(CheckName::from("*").matches("ci") && !CheckName::from("*").matches("tagboat/soak"));
-        let exact = CheckName::from("argocd/dev");
-        assert!(exact.matches("argocd/dev") && !exact.matches("argocd/dev-2") && !exact.matches("argocd/*"));
+    fn a_star_at_the_end_takes_every_name_that_begins_so_and_never_what_a_gate_says() {
+        let matches = |name: &str, of: &str| CheckName::from(name).matches(&check(of, CheckState::Passed));
+        assert!(matches("argocd/*", "argocd/dev") && matches("argocd/*", "argocd/") && !matches("argocd/*", "argocd"));
+        assert!(matches("*", "ci") && !matches("*", "tagboat/soak") && matches("tagboat/soak", "tagboat/soak"));
+        assert!(matches("*", "tagboat/lint") && matches("tagboat/*", "tagboat/soaked"), "these are others' checks");
+        let run = Check { is_run: true, ..check("tagboat/soak", CheckState::Failed) };
+        assert!(CheckName::from("*").matches(&run), "no check run is Tagboat's");
+        let exact = "argocd/dev";
+        assert!(matches(exact, exact) && !matches(exact, "argocd/dev-2") && !matches(exact, "argocd/*"));
     }
 
     #[test]

@@ -52,6 +52,17 @@ impl GateName {
         matches!(self, Self::Soak | Self::Manual)
     }
 
+    /// Returns the context of the commit status by which Tagboat says what the gate says: `tagboat/soak`.
+    pub fn context(self) -> String {
+        format!("tagboat/{self}")
+    }
+
+    /// Returns the gate that a context is of. Others may have statuses whose names begin alike.
+    pub fn of_context(context: &str) -> Option<Self> {
+        let name = context.strip_prefix("tagboat/")?;
+        Self::ALL.into_iter().find(|gate| gate.as_str() == name)
+    }
+
     /// Returns the gate's key.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -202,4 +213,6 @@ pub struct Gate {
     pub state: GateState,
     /// What it passes on, in words; `None` where it does not, or knows no more.
     pub facts: Option<String>,
+    /// When it closes again by time alone, where it passes and that is known.
+    pub closes: Option<Timestamp>,
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::model::brought::Brought;
 use crate::model::commit::CommitId;
 use crate::model::image::shorten;
-use crate::model::pull_request::{Armed, Marker, Was};
+use crate::model::pull_request::{Armed, Marker, Queued, Was};
 
 /// How the hidden line begins; never written by anything else, since `<` is escaped.
 const START: &str = "<!-- tagboat: ";
@@ -37,6 +37,12 @@ pub fn write(marker: &Marker) -> String {
         Armed::No => {}
         Armed::Perhaps => json["armed"] = "perhaps".into(),
         Armed::Yes => json["armed"] = "yes".into(),
+    }
+    if let Some(queued) = &marker.queued {
+        json["queued"] = json!({"commit": queued.commit.as_str(), "base": queued.base.as_str()});
+        if let Some(left) = &queued.left {
+            json["queued"]["left"] = shorten(left).into();
+        }
     }
     for (name, text) in [("said", &marker.said), ("what", &marker.what), ("instead", &marker.instead)] {
         if let Some(text) = text {
@@ -105,12 +111,18 @@ pub fn read(body: &str) -> Option<Marker> {
             Some("yes") => Armed::Yes,
             Some(_) => Armed::Perhaps,
         },
+        queued: read_queued(&json["queued"]),
         said: json["said"].as_str().map(shorten),
         what: json["what"].as_str().map(shorten),
         instead: json["instead"].as_str().map(shorten),
         brought: read_brought(&json["to"]),
         was: read_was(&json["was"]),
     })
+}
+
+fn read_queued(json: &Value) -> Option<Queued> {
+    let commit = |name: &str| Some(CommitId(json[name].as_str()?.into()));
+    Some(Queued { commit: commit("commit")?, base: commit("base")?, left: json["left"].as_str().map(shorten) })
 }
 
 fn read_was(json: &Value) -> Option<Was> {
@@ -140,6 +152,11 @@ mod tests {
                 left: true,
                 said: Some("--a".to_owned()),
                 armed: Armed::Perhaps,
+                queued: Some(Queued {
+                    commit: CommitId("c--d".into()),
+                    base: CommitId("e".into()),
+                    left: Some("-->".to_owned()),
+                }),
                 what,
                 instead,
                 brought: pairs(&[("acme/web--x", "1.5.0@sha256:aa"), ("acme/web--x", "1.5.0-a"), ("b", "2-->")]),
@@ -153,7 +170,8 @@ mod tests {
             assert_eq!(line.matches("-->").count(), 1, "{line}");
             let body = format!("text\n{line}\n");
             assert_eq!(read(&body), Some(written.clone()));
-            let other = Marker { withdrawn: false, unfinished: false, left: false, armed: Armed::No, ..written };
+            let other =
+                Marker { withdrawn: false, unfinished: false, left: false, armed: Armed::No, queued: None, ..written };
             // Forges turn line ends about, and people write before and after.
             for body in [body.clone(), body.replace('\n', "\r\n"), format!("{line}\n{body}more")] {
                 let replaced = replace(&body, &other);

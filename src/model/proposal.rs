@@ -50,7 +50,7 @@ pub enum Action {
     Unchanged,
     /// Its pull request was merged.
     Merged,
-    /// Its pull request is in the merge queue.
+    /// The forge merges its pull request: it is in the merge queue, or waits there for the checks that the base requires.
     Enqueued,
     /// Its pull request was closed.
     Closed,

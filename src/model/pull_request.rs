@@ -10,6 +10,7 @@ use crate::model::brought::{Brought, Told};
 use crate::model::commit::CommitId;
 use crate::model::environment::{BranchName, EnvironmentName};
 use crate::model::file::RepoPath;
+use crate::model::gate::GateName;
 use crate::model::marker;
 use crate::model::template::Template;
 
@@ -35,6 +36,9 @@ pub struct PullRequestStyle {
     /// Whether the forge may be told to merge it by itself once the checks that its base requires have passed.
     pub native_auto_merge: bool,
 }
+
+/// What the names of head branches begin with where nothing else is configured.
+pub const USUAL_PREFIX: &str = "tagboat/";
 
 /// When a head branch is made anew on a base that moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -62,7 +66,7 @@ impl Default for PullRequestStyle {
             body: None,
             labels: Vec::new(),
             draft: false,
-            branch_prefix: "tagboat/".to_owned(),
+            branch_prefix: USUAL_PREFIX.to_owned(),
             allow_no_checks: false,
             release_notes: true,
             rebase: Rebase::default(),
@@ -108,6 +112,8 @@ pub struct Marker {
     pub said: Option<String>,
     /// Whether the forge was told to merge it by itself, where the forge itself does not list that.
     pub armed: Armed,
+    /// How it was put into a merge queue, where it is in one, or was thrown out of it.
+    pub queued: Option<Queued>,
     /// What it proposes, in few words.
     pub what: Option<String>,
     /// What it proposed before that.
@@ -127,6 +133,17 @@ pub struct Was {
     pub commit: CommitId,
     /// The versions that it brought, where there is room for them.
     pub brought: Brought,
+}
+
+/// What stood where when a pull request was put into a merge queue: what the queue throws out is not put there again while that is so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queued {
+    /// Its head commit.
+    pub commit: CommitId,
+    /// The newest commit of the base.
+    pub base: CommitId,
+    /// When it had left the queue last, in the forge's words.
+    pub left: Option<String>,
 }
 
 /// Whether a forge was told to merge by itself.
@@ -186,8 +203,9 @@ impl PullRequest {
     #[must_use]
     pub fn disarmed(&self) -> Self {
         let mut now = Self { is_armed: false, ..self.clone() };
-        if let Some(read) = now.marker.as_mut().filter(|read| read.armed != Armed::No) {
-            read.armed = Armed::No;
+        let is_told = |read: &Marker| read.armed != Armed::No || read.queued.is_some();
+        if let Some(read) = now.marker.as_mut().filter(|read| is_told(read)) {
+            (read.armed, read.queued) = (Armed::No, None);
             now.body = marker::replace(&now.body, read);
         }
         now
@@ -199,6 +217,11 @@ impl PullRequest {
         self.head == style.head_of(environment, group)
             || (self.head.as_str().ends_with(&format!("{environment}/{group}"))
                 && self.marker.as_ref().is_some_and(says))
+    }
+
+    /// Returns how it was put into a merge queue at the head that it has.
+    pub fn put(&self) -> Option<&Queued> {
+        self.marker.as_ref()?.queued.as_ref().filter(|queued| queued.commit == self.commit)
     }
 
     /// Whether the forge merges it by itself for certain.
@@ -255,8 +278,17 @@ pub struct Check {
     pub word: String,
     /// The line that it says, of a commit status.
     pub text: String,
+    /// Whether it is a check run, which is no commit status, where the forge tells the two apart.
+    pub is_run: bool,
     /// When it came to that, where the forge tells.
     pub time: Option<Timestamp>,
+}
+
+impl Check {
+    /// Returns the gate that speaks by it. Only the commit statuses of gates are Tagboat's: others may have checks whose names begin alike.
+    pub fn gate(&self) -> Option<GateName> {
+        GateName::of_context(&self.name).filter(|_| !self.is_run)
+    }
 }
 
 /// Everything beside the gates that decides whether a pull request may be merged, at one head commit.
@@ -272,14 +304,32 @@ pub struct Readiness {
     pub changes_requested: Vec<String>,
     /// Why the forge says that it cannot be merged now: conflicts, behind the base, missing approvals; in words.
     pub blocked: Option<String>,
-    /// Whether the base branch has a merge queue.
-    pub has_queue: bool,
+    /// Where it stands with the merge queue of its base; `None` where that has none.
+    pub queue: Option<Queue>,
     /// Whether it is held up because its head is behind a base that wants it up to date.
     pub is_behind: bool,
     /// Whether [`Readiness::blocked`] says no more than that checks which the base requires are not done.
     pub is_blocked_by_checks: bool,
     /// The labels that it has by now, told after everything else: a person may have set one since it was listed.
     pub labels: BTreeSet<String>,
+}
+
+/// Where a pull request stands with the merge queue of its base.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Queue {
+    /// Whether it is in the queue.
+    pub is_in: bool,
+    /// How it left the queue last, where it ever has.
+    pub left: Option<Left>,
+}
+
+/// How a pull request left a merge queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left {
+    /// When, in the forge's words; empty where it does not say.
+    pub at: String,
+    /// Why, in the forge's words.
+    pub why: String,
 }
 
 /// What was told of one pull request by a question about many.
@@ -347,10 +397,35 @@ pub struct Lack {
     pub permission: String,
     /// What is not possible without it.
     pub needed_to: String,
+    /// Whether the forge says so.
+    pub certainty: Certainty,
 }
 
-/// What the contexts of Tagboat's own commit statuses begin with; a gate's name follows.
-pub const STATUS_PREFIX: &str = "tagboat/";
+/// How sure it is that a credential lacks something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Certainty {
+    /// The forge says so.
+    Missing,
+    /// It cannot be told without changing something.
+    Untold,
+}
+
+/// What a repository's configuration asks of the forge's credential, beside reading.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Demands {
+    /// Whether pull requests are made.
+    pub opens: bool,
+    /// The branches that commits are pushed to.
+    pub pushed: BTreeSet<BranchName>,
+    /// The branches that pull requests are merged into.
+    pub merged: BTreeSet<BranchName>,
+    /// Whether references below `.github/workflows/` are followed.
+    pub workflows: bool,
+    /// The teams that are asked to review, each as `owner/team`.
+    pub teams: BTreeSet<String>,
+    /// Whether deployments are recorded.
+    pub deployments: bool,
+}
 
 /// A commit status to be set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -388,6 +463,8 @@ pub struct HeadBranch {
     pub is_order: bool,
     /// Whether it goes back by itself from what failed, and that is not on the base yet.
     pub is_return: bool,
+    /// Whether what it goes back from is not what its files hold on the base now: somebody has moved on, or changed something else there.
+    pub is_overtaken: bool,
     /// Whether the files that it changes are still what they were when it was made.
     pub is_fresh: bool,
     /// Whether it stands on the newest commit of the base.

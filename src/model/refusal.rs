@@ -4,7 +4,7 @@
 
 use crate::model::brought::{Brought, Told};
 use crate::model::environment::EnvironmentName;
-use crate::model::pull_request::{HeadBranch, LABEL_RETRY, Number, PullRequest, State};
+use crate::model::pull_request::{HeadBranch, LABEL_RETRY, Number, PullRequest, State, USUAL_PREFIX};
 
 /// What a pass would bring, as a person may have refused it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +44,18 @@ impl Wish {
         })
     }
 
+    /// Whether an open pull request stands for it, and for nothing newer of what it brings: that was opened for what came with it.
+    pub fn stands_in(&self, open: &PullRequest) -> bool {
+        self.is_in_body_of(open) && !self.came_with_news_in(open)
+    }
+
+    /// Whether a pull request brought something newer of the same images beside it.
+    fn came_with_news_in(&self, one: &PullRequest) -> bool {
+        let brought = one.marker.as_ref().map(|marker| &marker.brought);
+        let it_among = brought.filter(|brought| self.brought.is_no_news_to(brought));
+        it_among.is_some_and(|brought| !brought.is_no_news_to(&self.brought))
+    }
+
     fn is_told_by(&self, told: &Told) -> bool {
         match (&told.key, &told.environment) {
             (Some(key), Some(environment)) => self.is(key, environment, &told.brought),
@@ -79,12 +91,19 @@ impl Wish {
     }
 
     /// Returns the newest pull request that stood for it and says whether it was refused. Anybody may copy a body, so its head branch
-    /// must be called as Tagboat calls those of what the body says: to refuse, under whatever prefix there was, for who may push a
-    /// branch of that name may close Tagboat's own as well; to take a refusal back, under the prefix that counts.
+    /// must be called as Tagboat calls those of what the body says: to take a refusal back, under the prefix that counts; to refuse,
+    /// under that or the usual one, for who may push a branch of that name may close Tagboat's own as well. What was another prefix
+    /// once may be a person's branch as well: there its head commit, where anybody can still read that, must be Tagboat's.
     pub fn newest_in<'a>(&self, pull_requests: impl IntoIterator<Item = &'a PullRequest>) -> Option<&'a PullRequest> {
-        let speaks =
-            |one: &&PullRequest| one.is_named() && (one.is_refused() || one.head.as_str().starts_with(&self.prefix));
-        pull_requests.into_iter().filter(|one| self.stood_in(one)).filter(speaks).max_by_key(|one| one.number)
+        let speaks = |one: &&PullRequest| {
+            one.is_named()
+                && (one.head.as_str().starts_with(&self.prefix) || (one.is_refused() && !one.is_of_somebody_else()))
+        };
+        // What was opened for something newer, and nobody has merged, asks for that alone.
+        let is_meant =
+            |one: &&PullRequest| one.is_refused() || one.state == State::Merged || !self.came_with_news_in(one);
+        let stood = pull_requests.into_iter().filter(|one| self.stood_in(one));
+        stood.filter(speaks).filter(is_meant).max_by_key(|one| one.number)
     }
 
     /// Whether somebody else has taken it back on a head branch: who does so says no more and no less than who closes.
@@ -136,6 +155,11 @@ impl PullRequest {
         self.state == State::Closed && !is_withdrawn && !self.labels.contains(LABEL_RETRY)
     }
 
+    /// Whether a refusal by it is nobody's but its head commit's to confirm, which nobody has looked at so far.
+    pub fn is_unproved(&self) -> bool {
+        self.is_refused() && self.is_elsewhere() && self.told.is_none() && self.marker.is_some()
+    }
+
     /// Whether its head branch is called, under whatever prefix, as Tagboat calls those of the environment and the group that it
     /// says it is for.
     fn is_named(&self) -> bool {
@@ -149,6 +173,16 @@ impl PullRequest {
                 head.rsplit_once('/').is_some_and(|(place, _)| place.strip_suffix(name.as_str()).is_some_and(is_before))
             }),
         }
+    }
+
+    /// Whether its head branch is called as none that Tagboat makes unless it is configured to: then its commit tells whose it is.
+    pub fn is_elsewhere(&self) -> bool {
+        !self.head.as_str().starts_with(USUAL_PREFIX)
+    }
+
+    /// Whether its body was copied to a branch of somebody's own: what stands there is known, and none of Tagboat's commits.
+    fn is_of_somebody_else(&self) -> bool {
+        self.is_elsewhere() && self.told.as_ref().is_some_and(|told| told.key.is_none())
     }
 
     /// Whether its body does not say what it brings: then nothing but its head commit can.

@@ -247,6 +247,55 @@ impl fmt::Display for SkipReason {
     }
 }
 
+/// What names a reference within its file, whatever stands before it there: numbers that are the same where the names are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Named {
+    /// The kinds of the resources, the keys and the names of containers and other items on the way to it; `0` where
+    /// nothing tells.
+    pub within: u64,
+    /// The names of the resources that it is in; `0` where none has one.
+    pub resource: u64,
+    /// Their namespaces; `0` where none has one.
+    pub namespace: u64,
+}
+
+impl Named {
+    /// Goes on to what a key, a kind or an item's name leads to.
+    #[must_use]
+    pub fn then(self, name: &str) -> Self {
+        Self { within: mixed(self.within, name), ..self }
+    }
+
+    /// Goes on into a resource of a name and a namespace.
+    #[must_use]
+    pub fn in_resource(self, name: Option<&str>, namespace: Option<&str>) -> Self {
+        Self {
+            resource: name.map_or(self.resource, |name| mixed(self.resource, name)),
+            namespace: namespace.map_or(self.namespace, |namespace| mixed(self.namespace, namespace)),
+            ..self
+        }
+    }
+
+    /// Goes on to what is named within a text that stands here.
+    #[must_use]
+    pub fn into_text(self, inner: Self) -> Self {
+        let joined = |outer: u64, inner: u64| if inner == 0 { outer } else { mixed(outer, &format!("{inner:x}")) };
+        Self {
+            within: joined(self.within, inner.within),
+            resource: joined(self.resource, inner.resource),
+            namespace: joined(self.namespace, inner.namespace),
+        }
+    }
+}
+
+/// FNV-1a over a name and what came before it: the same on every machine, and never `0`.
+fn mixed(before: u64, name: &str) -> u64 {
+    let start = before ^ 0xcbf2_9ce4_8422_2325;
+    let end =
+        name.bytes().chain([0xff]).fold(start, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    end.max(1)
+}
+
 /// One image reference in one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Site {
@@ -269,6 +318,8 @@ pub struct Site {
     pub position: Position,
     /// The byte at `position`.
     pub offset: usize,
+    /// What names it in the file.
+    pub named: Named,
     /// Where else the same text is used through an alias.
     pub uses: Vec<Position>,
     /// The policy beside it.

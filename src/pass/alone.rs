@@ -125,8 +125,11 @@ fn compare<'a>(here: &Side<'a>, there: &Side<'a>, findings: &mut Vec<Finding>) {
             }
         }
         for site in apart.ambiguous {
-            let message = format!("the globs do not tell for which place in {before} {image} stands here in {later}");
-            let hint = format!("{hint}: let wildcards stand for all in which its paths differ");
+            let message =
+                format!("neither globs nor names tell for which place in {before} {image} stands here in {later}");
+            let hint = format!(
+                "{hint}: let wildcards stand for all in which its paths differ, and name what stands in one file"
+            );
             add(message, &hint, here, site);
         }
     }

@@ -11,7 +11,7 @@ use crate::model::file::{Position, RepoPath};
 use crate::model::image::{ImageName, Tag};
 use crate::model::outcome::{Finding, Severity};
 use crate::model::policy::{Pin, Policy, Select};
-use crate::model::site::{Marker, PassedOverReason, Site, SkipReason};
+use crate::model::site::{Marker, PassedOverReason, Site, SkipReason, spots};
 use crate::observe::files::Files;
 use crate::observe::history::Past;
 use crate::observe::scan::{Scanned, scan};
@@ -53,6 +53,7 @@ pub fn check(
         rules(config, file, &sites, &mut findings);
         environments(config, file, &scanned, branches, &mut findings)?;
         findings.extend(alone::only_in_one(config, &survey, &sites));
+        findings.extend(elsewhere::circles(config, others));
         inactive(config, file, &mut findings);
         unpinned(config, file, &mut findings);
         held(config, (files, &sites), &mut findings);
@@ -102,7 +103,7 @@ fn rules(config: &Repository, file: &str, sites: &[Site], findings: &mut Vec<Fin
 /// Environments that differ from what promotion would have brought. Shown at the first place of each.
 fn drift(ledger: &Ledger<'_>, survey: Survey<'_>, findings: &mut Vec<Finding>) {
     let found = record::looked(ledger).and_then(|looked| Ok((record::drift(ledger, &looked, survey)?, looked)));
-    let (Drifted { drifts, unknown }, looked) = match found {
+    let (Drifted { drifts, unknown, starving }, looked) = match found {
         Ok(found) => found,
         // Said already, with its place.
         Err(PassError::Configuration(_)) => return,
@@ -130,13 +131,26 @@ fn drift(ledger: &Ledger<'_>, survey: Survey<'_>, findings: &mut Vec<Finding>) {
             position: None,
         });
     }
+    findings.extend(starving.into_iter().map(|(environment, reason)| Finding {
+        severity: Severity::Warning,
+        rule: "starved-soak",
+        message: reason,
+        hint: Some("`tagboat status` shows what waits".to_owned()),
+        file: Some(ledger.config.file.clone()),
+        away: None,
+        position: Some(Position { line: environment.line, column: environment.column }),
+    }));
     for drift in drifts {
-        let site = looked.sites.iter().find(|site| {
+        let own = looked.sites.iter().enumerate().filter(|(_, site)| {
             let environment = ledger.config.environments.of(site.branch.as_ref(), site.file.as_str());
             site.image.as_ref() == Some(&drift.image)
                 && site.value == drift.value
                 && environment.is_some_and(|environment| environment.name == drift.environment)
         });
+        let own: Vec<usize> = own.map(|(index, _)| index).collect();
+        let spots = spots(&looked.sites, &own);
+        let site = own.iter().find(|index| spots.get(index).is_some_and(|spot| drift.spots.contains(spot)));
+        let site = site.map(|index| &looked.sites[*index]);
         findings.push(Finding {
             severity: Severity::Warning,
             rule: "drift",

@@ -367,6 +367,56 @@ pub(super) fn look<'a>(inputs: &Inputs<'a>, observation: &mut Observation) -> Ve
     seen
 }
 
+/// What leads an environment of another repository back to itself.
+const CIRCLE: &str = "the repository is named there by the same URL, so that nothing ever comes first";
+
+/// Whether an environment of another repository follows itself, by ways that lead through that repository's own URL: it may be
+/// the very repository that names it.
+fn is_circle(config: &Repository, repository: &Arc<str>, there: &EnvironmentName) -> bool {
+    let followed = |name: &EnvironmentName| {
+        let after = config.environments.named(name).into_iter().flat_map(|environment| &environment.after);
+        let own = after.filter_map(|before| match before {
+            Predecessor::Here(name) => Some(name.clone()),
+            Predecessor::Elsewhere { repository: other, environment, .. } => {
+                (other == repository).then(|| environment.clone())
+            }
+        });
+        own.collect::<Vec<_>>()
+    };
+    let mut waiting = followed(there);
+    let mut seen = BTreeSet::new();
+    while let Some(name) = waiting.pop() {
+        if name == *there {
+            return true;
+        }
+        if seen.insert(name.clone()) {
+            waiting.extend(followed(&name));
+        }
+    }
+    false
+}
+
+/// Finds environments that follow themselves through the URL of their own repository.
+pub(super) fn circles(config: &Repository, others: &Others) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for before in config.environments.0.iter().flat_map(|environment| &environment.after) {
+        let Predecessor::Elsewhere { repository, environment, name, at } = before else { continue };
+        let Some(Ok(other)) = others.get(repository) else { continue };
+        if is_circle(&other.config, repository, environment) {
+            findings.push(Finding {
+                severity: Severity::Error,
+                rule: "circle",
+                message: format!("{name} comes after itself: {CIRCLE}"),
+                hint: Some("an environment of this repository is named by its name alone".to_owned()),
+                file: Some(config.file.clone()),
+                away: None,
+                position: Some(*at),
+            });
+        }
+    }
+    findings
+}
+
 /// Looks at one environment of another repository; else says why it is not fully known.
 fn theirs<'a, 'w>(
     looking: Looking<'a>,
@@ -379,6 +429,9 @@ fn theirs<'a, 'w>(
         let names: Vec<&str> = config.environments.0.iter().map(|one| one.name.as_str()).collect();
         return Err(format!("it has no environment `{there}`; there are: {}", names.join(", ")));
     };
+    if is_circle(config, repository, there) {
+        return Err(format!("it comes after itself: {CIRCLE}"));
+    }
     let ground = grounds
         .entry((repository, environment.branch.clone()))
         .or_insert_with(|| ground(looking, other, environment.branch.as_ref()))

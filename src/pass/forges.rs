@@ -128,6 +128,18 @@ pub(super) fn installation_token(address: &Address<'_>, app: &NamedApp) -> Resul
     }
 }
 
+/// Lets the token go that is held of an App's installation; tells whether there can be another.
+///
+/// # Errors
+///
+/// [`SetupError`] when the App, or where it is asked, is of no use.
+pub(super) async fn let_go(address: &Address<'_>, app: &NamedApp) -> Result<bool, SetupError> {
+    match of_app(address, app)? {
+        Some(forge) => Ok(forge.let_go().await),
+        None => Ok(false),
+    }
+}
+
 fn of_app(address: &Address<'_>, app: &NamedApp) -> Result<Option<GitHub>, SetupError> {
     // All that it may do counts together, wherever it is installed.
     let user = Print::of(&["app", &app.id.to_string()]);
@@ -170,17 +182,29 @@ fn client(
         .map(|forge| Some(forge.for_pass(address.clients.ends(), address.clients.turn().clone())))
 }
 
-/// Whether the token is the one that GitHub Actions gives to its jobs, by which nothing starts any workflow.
-pub(super) fn is_actions_own(address: &Address<'_>) -> bool {
-    let variable = |name: &str| address.environment.secret(name).ok();
-    let is_same = |one: &SecretString, other: &SecretString| one.expose_secret() == other.expose_secret();
-    address.environment.is_github_actions()
-        && address.token.is_none()
-        && match (variable("TAGBOAT_TOKEN"), variable("GITHUB_TOKEN")) {
-            (Some(named), Some(own)) => is_same(&named, &own),
-            (None, Some(_)) => true,
-            (_, None) => false,
-        }
+/// Whether a token is the one that GitHub Actions gives to its jobs, by which nothing starts any workflow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OfActions {
+    /// It is.
+    Surely,
+    /// It may be, or it is one of an App's installation, which begins alike: GitHub tells.
+    Perhaps,
+    /// It is not.
+    No,
+}
+
+/// Tells whether the token by which GitHub is asked is that of Actions itself; `named` is the one of the operator's file.
+pub(super) fn of_actions(named: Option<SecretString>, environment: &Environment) -> OfActions {
+    let variable = |name: &str| environment.secret(name).ok();
+    let own = variable("GITHUB_TOKEN");
+    let token = named.or_else(|| variable("TAGBOAT_TOKEN")).or_else(|| own.clone());
+    let (Some(token), true) = (token, environment.is_github_actions()) else { return OfActions::No };
+    match own {
+        Some(own) if own.expose_secret() == token.expose_secret() => OfActions::Surely,
+        // The token of a job and those of installations begin so, and no other.
+        None if token.expose_secret().starts_with("ghs_") => OfActions::Perhaps,
+        _ => OfActions::No,
+    }
 }
 
 /// Returns the merge requests of a GitLab project.
@@ -192,14 +216,11 @@ pub(super) fn gitlab(address: Address<'_>) -> Result<Publishing, SetupError> {
     let Some(place) = place(&address, ci_gitlab(address.environment), "api/v4")? else { return Ok(nowhere("gitlab")) };
     let variable = |names: &[&str]| names.iter().find_map(|name| address.environment.secret(name).ok());
     let token = address.token.or_else(|| variable(&["TAGBOAT_TOKEN", "GITLAB_TOKEN"])).map(GitLabToken::Access);
-    let job = variable(&["CI_JOB_TOKEN"]);
-    let token = match (token, job) {
+    let token = match token {
         // Many hand the job's own token on under another name.
-        (Some(GitLabToken::Access(token)), Some(job)) if token.expose_secret() == job.expose_secret() => {
-            Some(GitLabToken::Job(token))
-        }
-        (Some(token), _) => Some(token),
-        (None, job) => job.map(GitLabToken::Job),
+        Some(GitLabToken::Access(token)) if is_job_token(&token, address.environment) => Some(GitLabToken::Job(token)),
+        Some(token) => Some(token),
+        None => job_token(address.repository, address.environment).map(GitLabToken::Job),
     };
     let print = match &token {
         None => Print::of(&["nobody"]),
@@ -212,6 +233,17 @@ pub(super) fn gitlab(address: Address<'_>) -> Result<Publishing, SetupError> {
     };
     let forge = address.clients.gitlab().client((&place.base, &place.path), &print, made)?;
     Ok(Publishing::Forge(Arc::new(forge.for_pass(address.clients.ends(), address.clients.turn().clone()))))
+}
+
+/// Returns the token of the job of GitLab CI in which this runs, for a repository of the very same GitLab: nobody else is to see it.
+pub(super) fn job_token(repository: &RemoteUrl, environment: &Environment) -> Option<SecretString> {
+    let (host, ci) = (host_name(repository)?, ci_gitlab(environment)?);
+    environment.secret("CI_JOB_TOKEN").ok().filter(|_| ci.host_str() == Some(&*host))
+}
+
+/// Whether a token is that of the job of GitLab CI in which this runs.
+pub(super) fn is_job_token(token: &SecretString, environment: &Environment) -> bool {
+    environment.secret("CI_JOB_TOKEN").is_ok_and(|job| job.expose_secret() == token.expose_secret())
 }
 
 /// Returns the pull requests of a repository on Gitea or Forgejo.
@@ -402,25 +434,27 @@ mod tests {
 
     #[test]
     fn the_token_of_actions_itself_is_known() {
-        let repository: RemoteUrl = "https://github.com/a/b".parse().unwrap();
-        let is_own = |variables: &[(&str, &str)], token: Option<&str>| {
-            let environment = Environment::of(variables.iter().copied());
-            let token = token.map(SecretString::from);
-            is_actions_own(&Address {
-                repository: &repository,
-                named: None,
-                token,
-                connection: Connection::default(),
-                environment: &environment,
-                clients: &Clients::default(),
-            })
+        let is_own = |variables: &[(&str, &str)], named: Option<&str>| {
+            of_actions(named.map(SecretString::from), &Environment::of(variables.iter().copied()))
         };
         let actions = ("GITHUB_ACTIONS", "true");
-        assert!(is_own(&[actions, ("GITHUB_TOKEN", "t")], None));
-        assert!(is_own(&[actions, ("GITHUB_TOKEN", "t"), ("TAGBOAT_TOKEN", "t")], None));
-        assert!(!is_own(&[actions, ("GITHUB_TOKEN", "t"), ("TAGBOAT_TOKEN", "mine")], None));
-        assert!(!is_own(&[actions, ("GITHUB_TOKEN", "t")], Some("mine")));
-        assert!(!is_own(&[("GITHUB_TOKEN", "t")], None));
+        assert_eq!(is_own(&[actions, ("GITHUB_TOKEN", "t")], None), OfActions::Surely);
+        assert_eq!(is_own(&[actions, ("GITHUB_TOKEN", "t"), ("TAGBOAT_TOKEN", "t")], None), OfActions::Surely);
+        assert_eq!(is_own(&[actions, ("GITHUB_TOKEN", "t")], Some("t")), OfActions::Surely);
+        assert_eq!(is_own(&[actions, ("GITHUB_TOKEN", "ghs_t"), ("TAGBOAT_TOKEN", "ghs_u")], None), OfActions::No);
+        assert_eq!(is_own(&[actions, ("GITHUB_TOKEN", "t")], Some("mine")), OfActions::No);
+        assert_eq!(is_own(&[("GITHUB_TOKEN", "t")], None), OfActions::No);
+        assert_eq!(is_own(&[actions, ("TAGBOAT_TOKEN", "ghs_t")], None), OfActions::Perhaps);
+        assert_eq!(is_own(&[actions, ("TAGBOAT_TOKEN", "ghp_t")], None), OfActions::No);
+    }
+
+    #[test]
+    fn a_job_s_token_is_for_its_own_gitlab_alone() {
+        let ci = [("CI_API_V4_URL", "https://git.acme.example/api/v4"), ("CI_JOB_TOKEN", "j0b")];
+        let environment = Environment::of(ci);
+        let is_sent = |url: &str| job_token(&url.parse().unwrap(), &environment).is_some();
+        assert!(is_sent("https://git.acme.example/a/b.git"));
+        assert!(!is_sent("https://gitlab.com/a/b.git") && !is_sent("/srv/gitops.git"));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What people ordered and Tagboat merges: it takes the place of whatever else would stand in its head branch.
+//! What people ordered and stands in a head branch: merged, left to a person, or made anew there; and what labels ask of it. What is made
+//! anew or merged takes the place of whatever else would stand in its head branch.
 //!
 //! Entry points: [`again`], [`take_place`] and [`tell`].
 
@@ -8,22 +9,27 @@ use std::sync::Arc;
 use crate::config::repository::Repository;
 use crate::git::GitError;
 use crate::model::change::ChangeSet;
-use crate::model::environment::EnvironmentName;
+use crate::model::environment::Publish;
 use crate::model::gate::GateState;
 use crate::model::proposal::{Action, Move, Proposal};
-use crate::model::pull_request::{HeadBranch, LABEL_HOLD, State};
-use crate::pass::order::standing::{self, Stands};
+use crate::model::pull_request::{
+    HeadBranch, LABEL_HOLD, LABEL_REBASE, LABEL_RETRY, PullRequest, Rebase, State, Status,
+};
+use crate::pass::order;
+use crate::pass::order::anew::{self, At, Unfit};
+use crate::pass::order::standing::{self, Again, Stands};
 use crate::pass::own::look;
-use crate::pass::propose::{Onto, approvals_of};
+use crate::pass::propose::{Onto, Publishing, approvals_of, unsure};
 use crate::pass::run::Run;
 use crate::pass::{Inputs, Planned, blocking};
+use crate::publish::body::is_of_order;
 use crate::publish::plan::PlannedCommit;
-use crate::publish::pull_requests::{self, Desired, Standing, statuses};
+use crate::publish::pull_requests::{self, Answer, Desired, Standing, statuses};
 
 /// The orders that stand.
 #[derive(Default)]
 pub(super) struct Orders {
-    /// What a pass merges.
+    /// What a pass merges, or makes anew.
     merged: Vec<Order>,
     /// What a person merges.
     waiting: Vec<Proposal>,
@@ -35,36 +41,108 @@ struct Order {
     changes: ChangeSet,
 }
 
-/// Finds the orders among the head branches of a branch that a pass merges, and judges them anew.
+/// Finds the orders among the head branches of a branch, and judges them anew: those that a pass merges, and those that a person does,
+/// whose branches are made anew where that is asked for or they no longer fit the base.
 pub(super) async fn again(
     run: &Run<'_>,
     (onto, inputs): (&Onto<'_>, &Inputs<'_>),
     planned: &mut Planned,
-    standing: &mut Standing,
+    (standing, wanted): (&mut Standing, &[Desired]),
     limit: usize,
 ) -> Result<Orders, GitError> {
     let config = inputs.config;
     let prefix = config.pull_request.branch_prefix.as_str();
+    let unsure = unsure(planned, inputs);
     let mut found = Orders::default();
     for at in 0..standing.heads.len() {
         let head = standing.heads[at].clone();
         let open = standing.pull_requests.iter().flatten();
-        let open = open.into_iter().find(|one| one.state == State::Open && one.head == head.name);
+        let open = open.into_iter().find(|one| one.state == State::Open && one.head == head.name).cloned();
         let is_closed = standing.pull_requests.is_some() && open.is_none();
-        let is_held = open.is_some_and(|open| open.labels.contains(LABEL_HOLD));
-        if !head.is_order || !head.is_own || is_closed || is_held {
+        let has = |label| open.as_ref().is_some_and(|open| open.labels.contains(label));
+        // What goes back by itself is desired for as long as its time runs; afterwards it stays for a person.
+        let is_left = head.is_return && !wanted.iter().any(|wanted| wanted.head == head.name);
+        if !(head.is_order || is_left) || !head.is_own || is_closed || has(LABEL_HOLD) {
             continue;
         }
-        let named = head.name.as_str().strip_prefix(prefix).and_then(|rest| rest.split_once('/'));
-        let named = named.map(|(environment, group)| (EnvironmentName::from(environment), group.to_owned()));
-        let Some((name, group)) = standing.former.get(&head.name).cloned().or(named) else { continue };
+        let Some(place) = standing.place_of(&head.name, prefix) else { continue };
+        let (name, group) = &place;
+        if is_left && unsure.recovered.contains(&place) {
+            continue;
+        }
+        // Somebody has moved on from what it goes back from only where that is known.
+        let is_overtaken = std::mem::take(&mut standing.heads[at].is_overtaken);
         let (remote, tip) = (Arc::clone(&run.remote), head.tip.clone());
         let Some(message) = blocking(move || remote.message(&tip)).await? else { continue };
-        let url = open.map(|open| open.url.clone());
-        let again = match standing::again(inputs, planned, &group, &message).await {
-            None => continue,
-            Some(Stands::Waits(proposal, _)) if proposal.environment != name => continue,
-            Some(Stands::Waits(proposal, commit)) => {
+        let again = if is_left { None } else { standing::again(inputs, planned, group, &message).await };
+        let waiting = match again {
+            Some(Stands::Merged(again))
+                if again.proposal.environment == *name && head.key.as_deref() == Some(&again.commit.key) =>
+            {
+                let gates = &again.proposal.gates;
+                let environment = config.environments.named(name);
+                let own = Desired {
+                    gates_pass: gates.iter().all(|gate| gate.state == GateState::Pass),
+                    is_settled: gates.iter().all(|gate| gate.name.stays_passed()),
+                    approvals: environment.map_or(0, approvals_of),
+                    ..desired((config, planned), &head, &again, limit)
+                };
+                let looked = look_at(run, onto, (config, &head), own.clone()).await?;
+                if let Some(looked) = looked.filter(|looked| looked.is_own && looked.is_order) {
+                    standing.heads[at] = looked;
+                    found.push(planned, own, *again);
+                }
+                continue;
+            }
+            Some(Stands::Waits(proposal, commit)) if proposal.environment == *name => Some((proposal, commit)),
+            Some(_) | None => None,
+        };
+        let url = open.as_ref().map(|open| open.url.clone());
+        let at_base = At { remote: &run.remote, onto: (onto.branch, onto.tip), head: &head, place: (name, group) };
+        let is_asked = has(LABEL_REBASE) || has(LABEL_RETRY);
+        let is_behind = config.pull_request.rebase == Rebase::Always && !head.is_on_tip;
+        // One that cannot be read is no reason to leave all others as they are.
+        let conflicts = anew::is_due(at_base).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, head = %head.name, "whether it fits the base is not known");
+            false
+        });
+        let mut why = None;
+        // Of what only a part of all images was asked about, nothing is known to have changed.
+        if (waiting.is_some() || inputs.only.is_empty()) && (is_asked || is_behind || conflicts) {
+            let gates = waiting.as_ref().map(|(proposal, _)| proposal.gates.clone()).unwrap_or_default();
+            let made = match anew::made(inputs, planned, at_base, &message, gates).await {
+                Ok(again) => statuses_of(run, config, (&head, &again)).await.map(|statuses| (again, statuses)),
+                Err(unfit) => Err(unfit),
+            };
+            match made {
+                Ok((again, statuses)) => {
+                    let told = again.proposal.reason.clone();
+                    let own = Desired { statuses, told, ..desired((config, planned), &head, &again, limit) };
+                    if let Some(looked) = look_at(run, onto, (config, &head), own.clone()).await? {
+                        standing.heads[at] = looked;
+                        found.push(planned, own, again);
+                    }
+                    continue;
+                }
+                Err(Unfit::Changed { .. }) if is_overtaken => {
+                    standing.heads[at].is_overtaken = true;
+                    continue;
+                }
+                Err(Unfit::Unknown(reason)) => why = Some(format!("its branch is not made anew now: {reason}")),
+                Err(Unfit::Changed { why: reason, command }) => {
+                    let reason = format!("its branch is not made anew on {}: {reason}", onto.branch);
+                    if let Some(open) = open.as_ref().filter(|_| is_asked) {
+                        let (pull_request, (environment, group)) = (open.clone(), place.clone());
+                        standing.answers.push(Answer { pull_request, environment, group, why: reason, command });
+                        why = None;
+                    } else {
+                        why = Some(pull_requests::unfit(&reason, command.as_deref()));
+                    }
+                }
+            }
+        }
+        match waiting {
+            Some((proposal, commit)) => {
                 if standing.pull_requests.is_some() && !proposal.gates.is_empty() {
                     let is_it = match commit {
                         Some(commit) => brings(run, onto, (config, &head), (&proposal, *commit, limit)).await?,
@@ -73,34 +151,97 @@ pub(super) async fn again(
                     let said = is_it.then(|| statuses::of_gates(&proposal.gates));
                     standing.said.insert(head.name.clone(), said);
                 }
-                found.waiting.push(Proposal { branch: Some(head.name.to_string()), url, ..*proposal });
-                continue;
+                let told = proposal.reason.iter().cloned().chain(why).collect::<Vec<_>>().join("; ");
+                let branch = Some(head.name.to_string());
+                found.waiting.push(Proposal { branch, url, reason: Some(told), ..*proposal });
             }
-            Some(Stands::Merged(again)) => *again,
-        };
-        if again.proposal.environment != name || head.key.as_deref() != Some(&again.commit.key) {
-            continue;
+            // What does not fit any more is told as nothing but that.
+            None => found.waiting.extend(why.map(|why| Proposal {
+                environment: name.clone(),
+                group: group.clone(),
+                publish: Publish::PullRequest,
+                branch: Some(head.name.to_string()),
+                url,
+                moves: Vec::new(),
+                gates: Vec::new(),
+                action: Action::Waiting,
+                reason: Some(format!("a person merges what was ordered; {why}")),
+                earliest: None,
+            })),
         }
-        let environment = config.environments.named(&name);
-        let changes = &again.changes.changes;
-        let style = &config.pull_request;
-        let ordered = pull_requests::ordered(&again.proposal, changes, again.commit.clone(), style, limit, environment);
-        let gates = &again.proposal.gates;
-        let desired = Desired {
-            proposal: planned.promoted.proposals.len(),
-            head: head.name.clone(),
-            gates_pass: gates.iter().all(|gate| gate.state == GateState::Pass),
-            is_settled: gates.iter().all(|gate| gate.name.stays_passed()),
-            approvals: environment.map_or(0, approvals_of),
-            ..ordered
-        };
-        let looked = look_at(run, onto, (config, &head), desired.clone()).await?;
-        let Some(looked) = looked.filter(|looked| looked.is_own && looked.is_order) else { continue };
-        standing.heads[at] = looked;
-        planned.promoted.proposals.push(again.proposal);
-        found.merged.push(Order { desired, changes: again.changes });
     }
+    closed(run, onto, config, standing).await?;
     Ok(found)
+}
+
+impl Orders {
+    /// Adds what stands for an order from now on.
+    fn push(&mut self, planned: &mut Planned, desired: Desired, again: Again) {
+        planned.promoted.proposals.push(again.proposal);
+        self.merged.push(Order { desired, changes: again.changes });
+    }
+}
+
+/// Returns what should stand for what was ordered, or goes back.
+fn desired((config, planned): (&Repository, &Planned), head: &HeadBranch, again: &Again, limit: usize) -> Desired {
+    let Again { proposal, changes, commit } = again;
+    let (environment, style) = (config.environments.named(&proposal.environment), &config.pull_request);
+    let (index, commit) = (planned.promoted.proposals.len(), commit.clone());
+    let desired = if head.is_return {
+        pull_requests::returned((index, proposal), &changes.changes, commit, style, limit, environment)
+    } else {
+        pull_requests::ordered(proposal, &changes.changes, commit, style, limit, environment)
+    };
+    Desired { proposal: index, head: head.name.clone(), ..desired }
+}
+
+/// Returns what gates say on a head that is made anew.
+async fn statuses_of(
+    run: &Run<'_>,
+    config: &Repository,
+    (head, again): (&HeadBranch, &Again),
+) -> Result<Vec<Status>, Unfit> {
+    let Some(environment) = config.environments.named(&again.proposal.environment) else { return Ok(Vec::new()) };
+    let before = match &run.publishing {
+        Publishing::Forge(forge) if !environment.gates.is_empty() => forge.checks(&head.tip).await,
+        Publishing::Forge(_) | Publishing::Plain | Publishing::Missing(_) => Ok(Vec::new()),
+    };
+    let before = before.map_err(|error| Unfit::Unknown(format!("what its gates have said is not known: {error}")))?;
+    Ok(statuses::carried(&again.proposal.gates, environment, &before))
+}
+
+/// Answers who asks for orders that were closed: nothing but an order, or who opens it again, brings them.
+async fn closed(run: &Run<'_>, onto: &Onto<'_>, config: &Repository, standing: &mut Standing) -> Result<(), GitError> {
+    let all = standing.pull_requests.iter().flatten();
+    let is_asked =
+        |one: &&PullRequest| one.state == State::Closed && one.base == *onto.branch && one.labels.contains(LABEL_RETRY);
+    let asked: Vec<PullRequest> = all.filter(is_asked).cloned().collect();
+    for one in asked {
+        let newer =
+            standing.pull_requests.iter().flatten().any(|other| other.head == one.head && other.number > one.number);
+        let (remote, commit) = (Arc::clone(&run.remote), one.commit.clone());
+        let Some(place) = one.marker.as_ref().map(|marker| (marker.environment.clone(), marker.group.clone())) else {
+            continue;
+        };
+        let is_named = one.is_of(&place.0, &place.1, &config.pull_request);
+        let message = if newer || !is_named { None } else { blocking(move || remote.message(&commit)).await? };
+        let publish =
+            config.environments.named(&place.0).map_or(Publish::PullRequest, |environment| environment.publish);
+        let told = match &message {
+            Some(message) => order::command(message, &place.1, publish).map(Some),
+            None if !newer && is_named && is_of_order(&one.body) => Some(None),
+            None => None,
+        };
+        if let Some(command) = told {
+            let why =
+                "an order that was closed is given again by its command, or goes on where somebody opens its pull \
+                       request again while its branch stands"
+                    .to_owned();
+            let (environment, group) = place;
+            standing.answers.push(Answer { pull_request: one, environment, group, why, command });
+        }
+    }
+    Ok(())
 }
 
 /// Looks at a head branch beside what should stand there.

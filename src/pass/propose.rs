@@ -18,7 +18,7 @@ use crate::model::watch::WatchState;
 pub use crate::observe::checks::Asked;
 use crate::pass::former::{Former, Known};
 use crate::pass::own::look;
-use crate::pass::refusals::Recall;
+use crate::pass::refusals::{self, Recall};
 use crate::pass::run::{Mode, Run};
 use crate::pass::view::Branches;
 use crate::pass::{Inputs, Planned, blocking};
@@ -93,8 +93,8 @@ pub(super) async fn propose(
         Publishing::Plain => None,
         Publishing::Forge(forge) => Some(&**forge),
         Publishing::Missing(reason) => {
-            wait(planned, reason);
-            return Proposed::default();
+            let errors = wait(planned, reason).into_iter().collect();
+            return Proposed { errors, ..Proposed::default() };
         }
     };
     let style = &config.pull_request;
@@ -136,7 +136,7 @@ pub(super) async fn propose(
             proposed.errors.extend(troubles);
         }
         former::take_up(planned, &mut standing, &mut own);
-        let ordered = match ordered::again(run, (&onto, inputs), planned, &mut standing, limit).await {
+        let ordered = match ordered::again(run, (&onto, inputs), planned, (&mut standing, &own), limit).await {
             Ok(ordered) => ordered,
             Err(error) => {
                 tracing::warn!(%error, "what was ordered is left as it stands");
@@ -404,14 +404,16 @@ async fn standing(
     if let Some(all) = &mut pull_requests {
         heads.iter_mut().for_each(|head| let_go(head, all));
     }
-    let (base, said) = (Some(onto.branch.clone()), BTreeMap::new());
+    let (base, rest) = (Some(onto.branch.clone()), Standing::default());
     let is_orphan = |name: &&BranchName| match former.get(*name) {
         Some((environment, _)) => is_gone(environment),
         None => name.as_str().starts_with(prefix) && !former::is_named_now(name, config),
     };
     let orphans = heads.iter().map(|head| &head.name).filter(is_orphan).cloned().collect();
-    let mut standing = Standing { base, heads, pull_requests, displaced, said, former, orphans };
+    let mut standing = Standing { base, heads, pull_requests, displaced, former, orphans, ..rest };
     read_told(&run.remote, &mut standing).await?;
+    let base = (onto.branch, onto.tip);
+    refusals::prove(&run.remote, base, desired, standing.pull_requests.as_deref_mut().unwrap_or_default()).await?;
     Ok(standing)
 }
 
@@ -478,7 +480,7 @@ fn let_go(head: &mut HeadBranch, pull_requests: &[PullRequest]) {
 }
 
 /// Names what is not fully known in this pass: what stands for it is left as it is.
-fn unsure(planned: &Planned, inputs: &Inputs<'_>) -> Unsure {
+pub(super) fn unsure(planned: &Planned, inputs: &Inputs<'_>) -> Unsure {
     let turns = |environment: &&Environment| environment.gates.iter().any(|gate| !gate.name().stays_passed());
     let all = inputs.config.environments.0.iter().filter(|_| inputs.only.is_empty());
     let undecided = planned.promoted.decisions.iter().filter_map(|decision| {
@@ -540,9 +542,12 @@ fn take_over(planned: &mut Planned, courses: Vec<Course>, proposed: &mut Propose
     }
 }
 
-/// Says of every proposal that would be a pull request why there is none.
-fn wait(planned: &mut Planned, reason: &str) {
+/// Says of every proposal that would be a pull request why there is none; where there is one, that is what failed, since nothing but a
+/// person's doing ends it.
+fn wait(planned: &mut Planned, reason: &str) -> Option<Trouble> {
+    let is_any = !planned.proposed.is_empty() || !planned.returns.is_empty();
     set(planned, Action::Waiting, reason, &|_| true);
+    is_any.then(|| Trouble { what: "pull requests".to_owned(), file: None, position: None, reason: reason.to_owned() })
 }
 
 /// Says of every proposal of a branch that would be a pull request why there is none, and returns it as what failed.

@@ -12,7 +12,7 @@ use crate::config::holds::{self, HOLDS_FILE};
 use crate::config::repository::Repository;
 use crate::git::GitError;
 use crate::manifest;
-use crate::model::environment::{BranchName, EnvironmentName};
+use crate::model::environment::{BranchName, Environment, EnvironmentName, Environments, Predecessor};
 use crate::model::file::RepoPath;
 use crate::model::history::{Shift, Timeline};
 use crate::model::hold::Hold;
@@ -201,7 +201,35 @@ pub(super) fn drift(ledger: &Ledger<'_>, looked: &Looked<'_>, survey: Survey<'_>
     }
     let runs = runs(ledger.config, &looked.sites);
     let told = read_of(ledger, looked, &Asking::These(runs.keys().cloned().collect()), &|told| settles(told, &runs))?;
-    drifted(ledger, &looked.sites, survey, runs, told.timelines)
+    let starving = starving(environments, &runs, &told.timelines);
+    Ok(Drifted { starving, ..drifted(ledger, &looked.sites, survey, runs, told.timelines)? })
+}
+
+/// Finds the environments to which nothing comes since what runs before them is replaced before its soak is over, with the
+/// figures.
+fn starving(
+    environments: &Environments,
+    runs: &Runs,
+    timelines: &BTreeMap<(EnvironmentName, ImageName), Timeline>,
+) -> Vec<(Environment, String)> {
+    let mut found = Vec::new();
+    for ((name, image), standing) in runs {
+        let Some(environment) = environments.named(name) else { continue };
+        for before in environment.after.iter().map(Predecessor::name) {
+            let key = (before.clone(), image.clone());
+            // Where it stands here already, nothing waits.
+            let (Some(timeline), true) = (timelines.get(&key), runs.get(&key).is_some_and(|runs| runs != standing))
+            else {
+                continue;
+            };
+            let taken = decide::past::taken_back(timeline, None);
+            let is_taken_back = |value: &Value| taken.iter().any(|taken| taken.holds(value));
+            if let Some(figures) = promote::starving(environment, timeline, &is_taken_back) {
+                found.push((environment.clone(), format!("`{name}` waits for {image} from {before}: {figures}")));
+            }
+        }
+    }
+    found
 }
 
 /// How environments differ, and with what they could not be compared.
@@ -211,6 +239,8 @@ pub(super) struct Drifted {
     pub(super) drifts: Vec<Drift>,
     /// Environments of other repositories that could not be looked at, with the reason.
     pub(super) unknown: Vec<(EnvironmentName, String)>,
+    /// Environments that starve for a soak that is never over, with the figures.
+    pub(super) starving: Vec<(Environment, String)>,
 }
 
 /// Compares what environments run and have run with those before them, here and in other repositories.
@@ -232,7 +262,7 @@ pub(super) fn drifted(
     let order = &decide::past::order;
     let comparing = Comparing { environments, runs: &runs, timelines: &timelines, sites, matching: &matching, order };
     let drifts = drift::drift(&comparing, &standing);
-    Ok(Drifted { drifts, unknown: there.failed })
+    Ok(Drifted { drifts, unknown: there.failed, starving: Vec::new() })
 }
 
 /// Whether history reaches the commits that brought everything that stands now.

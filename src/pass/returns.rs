@@ -205,15 +205,25 @@ async fn one(
         }
         let goes = |other: &Watch, value: &Value| other.value.tag == value.tag && value.tag != watch.value.tag;
         for question in &questions {
-            let is_held = |value: &Value| {
+            let kept = |value: &Value| {
                 let covers = |tag| {
-                    observation.all_holds().any(|hold| hold.covers(&concerned, &watch.image, tag, observation.now))
+                    observation.all_holds().find(|hold| hold.covers(&concerned, &watch.image, tag, observation.now))
                 };
-                value.tag.as_ref().is_some_and(covers)
-                    || went_back(timeline).any(|shift| left(shift, value))
-                    || watch.failed_before.contains(value)
-                    || watches.iter().any(|other| other.image == watch.image && goes(other, value))
-                    || past::order_by(&question.policy, value, &watch.value) == Some(Comparison::Greater)
+                if let Some(hold) = value.tag.as_ref().and_then(covers) {
+                    return Some(hold.to_string());
+                }
+                let why = if let Some(shift) = went_back(timeline).find(|shift| left(shift, value)) {
+                    return Some(format!("it went back itself in commit {}", shift.commit.short()));
+                } else if watch.failed_before.contains(value) {
+                    "it failed itself"
+                } else if watches.iter().any(|other| other.image == watch.image && goes(other, value)) {
+                    "it goes back as well"
+                } else if past::order_by(&question.policy, value, &watch.value) == Some(Comparison::Greater) {
+                    "it is newer"
+                } else {
+                    return None;
+                };
+                Some(why.to_owned())
             };
             for (_, past) in order::parts(observation, question, known) {
                 if let Some(before) =
@@ -226,7 +236,7 @@ async fn one(
                     ));
                 }
             }
-            for (sites, way) in order::ways_back(observation, question, known, None, &is_held) {
+            for (sites, way) in order::ways_back(observation, question, known, None, &kept) {
                 let part = Question { sites, ..question.clone() };
                 let back = way.map_err(|error| match error {
                     NoWayBack::Apart { .. } => {

@@ -12,6 +12,7 @@ use crate::cache::{Cache, Elsewhere, Tally};
 use crate::config::environment::Environment;
 use crate::config::service::Service;
 pub use crate::forge::turns::Impulse;
+use crate::git::GitError;
 use crate::git::url::RemoteUrl;
 use crate::manifest;
 use crate::model::exchange::Witness;
@@ -66,6 +67,20 @@ impl WatchedError {
     }
 }
 
+impl WatchedError {
+    /// Whether the Git remote let nobody in.
+    fn is_denied(&self) -> bool {
+        match self {
+            Self::Setup(error) => is_denied_at_setup(error),
+            Self::Pass(error) => matches!(error, PassError::Git(GitError::Denied(_))),
+        }
+    }
+}
+
+fn is_denied_at_setup(error: &SetupError) -> bool {
+    matches!(error, SetupError::Git(GitError::Denied(_)))
+}
+
 /// Who orders something, and why.
 #[derive(Debug, Clone)]
 pub struct Word {
@@ -95,6 +110,17 @@ impl OrderedError {
         match self {
             Self::Order(OrderError::Refused { hint, .. } | OrderError::Usage { hint, .. }) => hint.as_deref(),
             _ => None,
+        }
+    }
+
+    /// Whether the Git remote let nobody in before anything was done.
+    fn is_denied(&self) -> bool {
+        match self {
+            Self::Setup(error) => is_denied_at_setup(error),
+            Self::Hold(HoldError::Pass(error)) | Self::Order(OrderError::Pass(error)) => {
+                matches!(error, PassError::Git(GitError::Denied(_)))
+            }
+            Self::Hold(_) | Self::Order(_) => false,
         }
     }
 
@@ -183,7 +209,7 @@ impl Watcher {
             let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(memories.entry(url.to_owned()).or_default())
         };
-        let pass = async {
+        let pass = async || {
             let Opened { remote, branch, url } = self.open(&clients, url)?;
             let (service, environment) = (&self.service, &self.environment);
             let publishing = self.publishing(&clients, &url)?;
@@ -205,9 +231,9 @@ impl Watcher {
                 read_config: &read_config,
                 turn: clients.turn().clone(),
             };
-            Ok(Box::pin(run::run_and_tell(&run, &memory)).await?)
+            Ok::<_, WatchedError>(Box::pin(run::run_and_tell(&run, &memory)).await?)
         };
-        let result = pass.await;
+        let result = self.let_in(&clients, url, pass, WatchedError::is_denied).await;
         let follows = result.as_ref().map(|outcome: &Outcome| self.listed(outcome)).unwrap_or_default();
         Passed {
             result,
@@ -231,10 +257,13 @@ impl Watcher {
     /// [`OrderedError`]; nothing is held or released then.
     pub async fn hold(&self, url: &str, order: &hold::Order, now: Timestamp) -> Result<Outcome, OrderedError> {
         let clients = self.for_pass();
-        let Opened { remote, branch, url } = self.open(&clients, url)?;
-        let publishing = self.publishing(&clients, &url)?;
-        let given = hold::Holding { remote, branch: &branch, config: None, publishing, now };
-        Ok(Box::pin(hold::follow(&given, order)).await?)
+        let follow = async || {
+            let Opened { remote, branch, url } = self.open(&clients, url)?;
+            let publishing = self.publishing(&clients, &url)?;
+            let given = hold::Holding { remote, branch: &branch, config: None, publishing, now };
+            Ok::<_, OrderedError>(Box::pin(hold::follow(&given, order)).await?)
+        };
+        self.let_in(&clients, url, follow, OrderedError::is_denied).await
     }
 
     /// Follows an order, as `promote` and `rollback` do. It blocks in between: run it on a thread that may.
@@ -244,25 +273,49 @@ impl Watcher {
     /// [`OrderedError`]; nothing of it is on the branch then.
     pub async fn order(&self, url: &str, order: &Order, word: Word, now: Timestamp) -> Result<Outcome, OrderedError> {
         let clients = self.for_pass();
-        let Opened { remote, branch, url } = self.open(&clients, url)?;
-        let (service, environment) = (&self.service, &self.environment);
-        let given = Ordering {
-            remote,
-            branch: &branch,
-            config: None,
-            neighbours: &setup::neighbours_by(&clients, service, environment),
-            source: &self.registries.for_pass(),
-            sources: &setup::sources_until(clients.ends(), service, environment),
-            cache: &self.cache(),
-            limits: &self.limits,
-            now,
-            publishing: self.publishing(&clients, &url)?,
-            publish: None,
-            by: Some(word.by),
-            reason: word.reason,
-            progress: &|_| {},
+        let follow = async || {
+            let Opened { remote, branch, url } = self.open(&clients, url)?;
+            let (service, environment) = (&self.service, &self.environment);
+            let given = Ordering {
+                remote,
+                branch: &branch,
+                config: None,
+                neighbours: &setup::neighbours_by(&clients, service, environment),
+                source: &self.registries.for_pass(),
+                sources: &setup::sources_until(clients.ends(), service, environment),
+                cache: &self.cache(),
+                limits: &self.limits,
+                now,
+                publishing: self.publishing(&clients, &url)?,
+                publish: None,
+                by: Some(word.by.clone()),
+                reason: word.reason.clone(),
+                progress: &|_| {},
+            };
+            Ok::<_, OrderedError>(Box::pin(order::follow(&given, order)).await?)
         };
-        Ok(Box::pin(order::follow(&given, order)).await?)
+        self.let_in(&clients, url, follow, OrderedError::is_denied).await
+    }
+
+    /// Does something about a repository; once more with another token where Git was refused with the one that is held of an App.
+    async fn let_in<T, E>(
+        &self,
+        clients: &Clients,
+        url: &str,
+        work: impl AsyncFn() -> Result<T, E>,
+        is_denied: impl Fn(&E) -> bool,
+    ) -> Result<T, E> {
+        let result = work().await;
+        match &result {
+            Err(error) if is_denied(error) && self.let_go(clients, url).await => work().await,
+            _ => result,
+        }
+    }
+
+    async fn let_go(&self, clients: &Clients, url: &str) -> bool {
+        let Ok(url) = url.parse::<RemoteUrl>() else { return false };
+        // What is wrong with the App is told by what comes next.
+        setup::let_go(clients, &url, &self.service, &self.environment).await.unwrap_or(false)
     }
 
     /// Returns the repositories of the operator's file that an outcome's configuration names.

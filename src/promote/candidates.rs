@@ -7,8 +7,7 @@ use jiff::Timestamp;
 
 use crate::model::decision::{Decision, Question, Reason, Verdict};
 use crate::model::environment::{Environment, EnvironmentName, Environments, Predecessor};
-use crate::model::gate::{GateSpec, SoakCount};
-use crate::model::history::{Mover, Past, Shift, Timeline};
+use crate::model::history::{Mover, Ordered, Past, Shift, TakenBack, Timeline};
 use crate::model::hold::Hold;
 use crate::model::image::{ImageName, Tag};
 use crate::model::observation::Observation;
@@ -18,7 +17,7 @@ use crate::model::signature::{SignatureVerdict, SignatureWant};
 use crate::model::site::Value;
 use crate::model::tags::TagIndex;
 use crate::model::watch::{Watch, WatchState};
-use crate::promote::gates;
+use crate::promote::introduced;
 use crate::promote::matching::{Counterpart, Matching};
 
 /// What a question comes to.
@@ -29,8 +28,8 @@ pub(super) enum Candidate {
     Keep,
     /// It cannot move, and a person should know why.
     Blocked(String),
-    /// It could move, and a person holds it back, or what failed does; who and why, in words.
-    Held(Box<Move>, String),
+    /// It could move, and a person holds it back, or what failed does.
+    Held(Box<Move>, Holding),
     /// Facts are missing; reported elsewhere.
     Undecided(String),
 }
@@ -43,6 +42,22 @@ pub(super) struct Settled {
     pub(super) held: Option<(Tag, Arc<str>)>,
 }
 
+/// Who holds something back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Holding {
+    /// Who and why, in words.
+    pub(super) why: String,
+    /// When it ends by itself, where nothing else stands against the version then.
+    pub(super) until: Option<Timestamp>,
+}
+
+impl Holding {
+    /// Makes one that time does not end.
+    fn standing(why: String) -> Self {
+        Self { why, until: None }
+    }
+}
+
 impl Candidate {
     /// Returns what the decision comes to, seen from the environment itself.
     pub(super) fn settled(&self) -> Settled {
@@ -52,7 +67,7 @@ impl Candidate {
             Self::Blocked(reason) | Self::Undecided(reason) => Verdict::Undecided(reason.clone()),
         };
         let held = match self {
-            Self::Held(step, why) => step.to.tag.clone().map(|tag| (tag, why.as_str().into())),
+            Self::Held(step, holding) => step.to.tag.clone().map(|tag| (tag, holding.why.as_str().into())),
             _ => None,
         };
         Settled { verdict, held }
@@ -137,11 +152,16 @@ fn before<'a>(environment: &'a Environment, environments: &'a Environments) -> V
     ancestors(environments.named(&environment.name).unwrap_or(environment), environments)
 }
 
+/// Returns the environments whose past counts for what comes to one: itself and all before it.
+fn concerned<'a>(environment: &'a Environment, environments: &'a Environments) -> Vec<&'a EnvironmentName> {
+    std::iter::once(&environment.name).chain(before(environment, environments)).collect()
+}
+
 /// Why nothing comes where several environments come before.
 const APART: &str = "the environments before it do not run the same version";
 
 /// What the environments before one run together.
-enum Running {
+pub(super) enum Running {
     /// All of them this.
     One(Value),
     /// Each one version, and not the same.
@@ -169,8 +189,7 @@ pub(super) struct Search<'a> {
 impl Search<'_> {
     /// Finds the value that all environments before this one run, and whether it is a step forward.
     pub(super) fn settle(&mut self, decision: &Decision, environment: &Environment) -> Candidate {
-        let counts_introduced =
-            environment.gates.iter().any(|gate| matches!(gate, GateSpec::Soak { count: SoakCount::Introduced, .. }));
+        let counts_introduced = introduced::counts(environment);
         // What replaced a version by going up leaves it counting: they may have an older one in common, or one that may
         // come here.
         let (running, otherwise) = match self.running(decision, environment) {
@@ -183,30 +202,49 @@ impl Search<'_> {
             Running::Apart => return Candidate::Blocked(APART.to_owned()),
             Running::Not(candidate) => return candidate,
         };
-        let image = &decision.question.image;
-        let concerned: Vec<&EnvironmentName> =
-            std::iter::once(&environment.name).chain(before(environment, self.environments)).collect();
+        if let Some(reason) = self.untold(environment, &decision.question.image) {
+            return Candidate::Undecided(reason);
+        }
+        let step = if counts_introduced { self.introduced(decision, environment, running) } else { running };
+        match step {
+            Some(step) => self.admit(environment, step),
+            None => Candidate::Blocked(otherwise),
+        }
+    }
+
+    /// Returns why the past of an image is not known where it counts: here and in all environments before. What nobody has
+    /// read yet is asked for.
+    pub(super) fn untold(&mut self, environment: &Environment, image: &ImageName) -> Option<String> {
         let mut is_known = true;
-        for name in &concerned {
-            let key = ((*name).clone(), image.clone());
+        for name in concerned(environment, self.environments) {
+            let key = (name.clone(), image.clone());
             match self.observation.pasts.get(&key) {
                 Some(Ok(_)) => {}
-                Some(Err(reason)) => return Candidate::Undecided(reason.clone()),
+                Some(Err(reason)) => return Some(reason.clone()),
                 None => {
                     self.wants.insert(key);
                     is_known = false;
                 }
             }
         }
-        if !is_known {
-            return Candidate::Undecided("history is still to be read".to_owned());
-        }
-        let step = if counts_introduced { self.introduced(decision, environment, running) } else { running };
-        let Some(step) = step else { return Candidate::Blocked(otherwise) };
-        if let Some(hold) = self.hold_on(environment, image, &step.to) {
-            let reason = hold.to_string();
-            return Candidate::Held(Box::new(step), reason);
-        }
+        (!is_known).then(|| "history is still to be read".to_owned())
+    }
+
+    /// Says whether anything stands against a step: a hold, something that failed, what somebody took back.
+    pub(super) fn admit(&self, environment: &Environment, step: Move) -> Candidate {
+        let Some(hold) = self.hold_on(environment, &step.image, &step.to) else {
+            return self.admit_unheld(environment, step);
+        };
+        let (why, until) = (hold.to_string(), self.held_until(environment, &step.image, &step.to));
+        let is_free_then = || matches!(self.admit_unheld(environment, step.clone()), Candidate::Move(_));
+        let until = until.filter(|_| is_free_then());
+        Candidate::Held(Box::new(step), Holding { why, until })
+    }
+
+    /// Says whether anything but a hold stands against a step.
+    fn admit_unheld(&self, environment: &Environment, step: Move) -> Candidate {
+        let image = &step.image;
+        let concerned = concerned(environment, self.environments);
         if let Some(reason) = self.goes_back(environment, image, &step) {
             return Candidate::Blocked(reason);
         }
@@ -214,11 +252,14 @@ impl Search<'_> {
             if let Some(reason) = self.unwatched(name) {
                 return Candidate::Blocked(format!("whether {} failed in {name} is not known: {reason}", step.to));
             }
-            let is_meant =
-                |watch: &&Watch| watch.environment == **name && watch.image == *image && watch.value.tag == step.to.tag;
+            let is_it = |value: &Value| {
+                let digests = (&value.digest, &step.to.digest);
+                value.tag == step.to.tag && !matches!(digests, (Some(one), Some(other)) if one != other)
+            };
+            let is_meant = |watch: &&Watch| watch.environment == **name && watch.image == *image && is_it(&watch.value);
             if let Some(watch) = self.watches.iter().filter(|watch| watch.has_failed()).find(is_meant) {
-                let reason = format!("in {name}, it {}", watch.told());
-                return Candidate::Held(Box::new(step), reason);
+                let why = format!("in {name}, it {}", watch.told());
+                return Candidate::Held(Box::new(step), Holding::standing(why));
             }
             // Whether it failed could not be asked this time; where nobody can ever be asked, nothing waits for it.
             let is_unknown = |watch: &&Watch| matches!(watch.state, WatchState::Unknown(_));
@@ -237,8 +278,8 @@ impl Search<'_> {
                 past.left_before(|taken| taken.holds(&step.to), || self.observation.spots(&step.sites))
             });
             if let Some(taken) = taken {
-                let reason = format!("in {name}, {taken}");
-                return Candidate::Held(Box::new(step), reason);
+                let why = format!("in {name}, {taken}");
+                return Candidate::Held(Box::new(step), Holding::standing(why));
             }
         }
         Candidate::Move(Box::new(step))
@@ -253,48 +294,75 @@ impl Search<'_> {
     }
 
     /// Returns the entry in the file of holds that names a value for an environment or one before it.
-    fn hold_on(&self, environment: &Environment, image: &ImageName, value: &Value) -> Option<&Hold> {
-        let mut concerned = before(environment, self.environments);
-        concerned.push(&environment.name);
-        let tag = value.tag.as_ref()?;
-        self.observation.all_holds().find(|hold| hold.covers(&concerned, image, tag, self.observation.now))
+    pub(super) fn hold_on(&self, environment: &Environment, image: &ImageName, value: &Value) -> Option<&Hold> {
+        self.holds_on(environment, image, value).first().copied()
+    }
+
+    /// Returns when the last of the holds on a value ends; `None` where there is none, or one that never does.
+    pub(super) fn held_until(&self, environment: &Environment, image: &ImageName, value: &Value) -> Option<Timestamp> {
+        let holds = self.holds_on(environment, image, value);
+        let ends: Option<Vec<Timestamp>> = holds.into_iter().map(|hold| hold.until).collect();
+        ends?.into_iter().max()
+    }
+
+    fn holds_on(&self, environment: &Environment, image: &ImageName, value: &Value) -> Vec<&Hold> {
+        let Some(tag) = &value.tag else { return Vec::new() };
+        let concerned = concerned(environment, self.environments);
+        let covers = |hold: &&Hold| hold.covers(&concerned, image, tag, self.observation.now);
+        self.observation.all_holds().filter(covers).collect()
     }
 
     /// Returns when an environment before last brought anything that failed here, went back by itself and is still held.
-    fn failed(&self, environment: &Environment, image: &ImageName, before: &Timeline) -> Option<Timestamp> {
-        let failed = self.past(&environment.name, image)?.failed.iter().map(|failed| &failed.value);
-        let held = failed.filter(|value| self.hold_on(environment, image, value).is_some());
-        let came = held.flat_map(|value| {
-            let has_it = |shift: &&Shift| shift.to.difference(&shift.from).any(|came| came.tag == value.tag);
+    pub(super) fn failed(&self, environment: &Environment, image: &ImageName, before: &Timeline) -> Option<Timestamp> {
+        let past = self.past(&environment.name, image)?;
+        let is_held = |failed: &&TakenBack| {
+            let value = &failed.value;
+            self.hold_on(environment, image, value).is_some()
+                || (failed.is_of_digest() && past.hold_on(value).is_some())
+        };
+        let came = past.failed.iter().filter(is_held).flat_map(|failed| {
+            let has_it = |shift: &&Shift| shift.to.difference(&shift.from).any(|came| failed.holds(came));
             before.shifts.iter().find(has_it).map(|shift| shift.landed)
         });
         came.max()
     }
 
     /// Returns why another digest of the same tag is no step forward: digests have no order, so one that gave way here is
-    /// old, unless the moving tag itself went back to it and an environment before followed.
+    /// old, unless the moving tag itself went back to it and an environment before followed since. What an environment before went
+    /// back to by order, or for a failure, is none that the tag went back to.
     fn goes_back(&self, environment: &Environment, image: &ImageName, step: &Move) -> Option<String> {
         if step.from.tag != step.to.tag || step.from.digest.is_none() {
             return None;
         }
         let timeline = self.past(&environment.name, image)?.timeline.as_ref()?;
-        if !timeline.shifts.iter().any(|shift| shift.from.contains(&step.to) && !shift.to.contains(&step.to)) {
-            return None;
-        }
-        let by_person = |before: &&EnvironmentName| {
-            let brought = self.past(before, image).and_then(|past| past.timeline.as_ref()?.brought(&step.to));
-            brought.is_none_or(|shift| shift.by != Mover::Tagboat)
-        };
-        let before = predecessors(environment).find(by_person)?;
-        Some(format!("it runs {}, which came after {}, to which a person moved {before}", step.from, step.to))
+        let went = |shift: &&Shift| shift.from.contains(&step.to) && !shift.to.contains(&step.to);
+        let left = timeline.shifts.iter().find(went)?.landed;
+        let how = predecessors(environment).find_map(|before| {
+            let timeline = self.past(before, image).and_then(|past| past.timeline.as_ref());
+            let at = |value: &Value| {
+                let came = |shift: &Shift| shift.to.contains(value) && !shift.from.contains(value);
+                timeline.and_then(|timeline| timeline.shifts.iter().position(came))
+            };
+            let came = at(&step.to);
+            match came.and_then(|at| timeline?.shifts.get(at)) {
+                Some(Shift { by: Mover::Person(_), .. }) => Some(format!("to which a person moved {before}")),
+                Some(shift) if shift.word.order == Some(Ordered::Rollback) => {
+                    Some(format!("to which {before} went back"))
+                }
+                // It came there after it had gone here, or after what runs here, which the newest position is the first of.
+                Some(shift) if shift.landed > left || at(&step.from).is_some_and(|from| came < Some(from)) => None,
+                _ => Some(format!("which {before} has had for longer")),
+            }
+        })?;
+        Some(format!("it runs {}, which came after {}, {how}", step.from, step.to))
     }
 
-    fn past(&self, environment: &EnvironmentName, image: &ImageName) -> Option<&Past> {
+    pub(super) fn past(&self, environment: &EnvironmentName, image: &ImageName) -> Option<&Past> {
         self.observation.pasts.get(&(environment.clone(), image.clone()))?.as_ref().ok()
     }
 
     /// Finds the one value that every environment before runs.
-    fn running(&self, decision: &Decision, environment: &Environment) -> Running {
+    pub(super) fn running(&self, decision: &Decision, environment: &Environment) -> Running {
         let image = &decision.question.image;
         let mut values = BTreeSet::new();
         for before in predecessors(environment) {
@@ -319,8 +387,9 @@ impl Search<'_> {
                         Counterpart::Missing(site) => {
                             file(site).map(|file| format!("; no place there stands for {file}"))
                         }
-                        Counterpart::Ambiguous(site) => file(site)
-                            .map(|file| format!("; the globs do not tell which of its places stands for {file}")),
+                        Counterpart::Ambiguous(site) => file(site).map(|file| {
+                            format!("; neither globs nor names tell which of its places stands for {file}")
+                        }),
                         Counterpart::Several => None,
                     };
                     let mut reason = format!("{before} runs several versions of it: {}", list(&runs));
@@ -358,85 +427,10 @@ impl Search<'_> {
             ))
         )
     }
-
-    /// Returns, where soak counts from the introduction, the newest version that every environment before has had for
-    /// long enough, else the oldest that is on its way; never one that was taken back there. `running` is what all of them
-    /// run, where that is one version.
-    fn introduced(&self, decision: &Decision, environment: &Environment, running: Option<Move>) -> Option<Move> {
-        let time = environment.gates.iter().find_map(|gate| match gate {
-            GateSpec::Soak { time, .. } => Some(*time),
-            _ => None,
-        });
-        let image = &decision.question.image;
-        let mut common: Option<Vec<(Value, Timestamp)>> = None;
-        for before in predecessors(environment) {
-            let Some(past) = self.past(before, image) else { return running };
-            let Some(timeline) = &past.timeline else { return running };
-            let is_held =
-                |value: &Value| past.hold_on(value).is_some() || self.hold_on(environment, image, value).is_some();
-            // Where it runs different versions, what was introduced at other places than the counterparts is none of theirs.
-            let is_several = runs(self.observation, self.decisions, before, image).len() > 1;
-            let own = (image, decision.question.sites.as_slice());
-            let pasts = if is_several {
-                self.matching.pasts(environment, before, own, timeline).unwrap_or_default()
-            } else {
-                Vec::new()
-            };
-            let mut heres: Vec<Vec<(Value, Timestamp)>> = Vec::new();
-            for (standing, timeline) in &pasts {
-                let mut here = gates::introduced(timeline, is_held);
-                if !is_held(standing) && !here.iter().any(|(value, _)| value == standing) {
-                    here.push((standing.clone(), timeline.since(standing)));
-                }
-                heres.push(here);
-            }
-            if !is_several {
-                heres.push(gates::introduced(timeline, is_held));
-            }
-            for mut here in heres {
-                // What came there before something that failed here had its turn.
-                if let Some(failed) = self.failed(environment, image, timeline) {
-                    here.retain(|(_, since)| *since > failed);
-                }
-                if let Some(running) = &running
-                    && !here.iter().any(|(value, _)| *value == running.to)
-                {
-                    here.insert(0, (running.to.clone(), timeline.since(&timeline.known_as(&running.to))));
-                }
-                common = Some(match common {
-                    None => here,
-                    Some(others) => {
-                        let both = |(value, time): (Value, Timestamp)| {
-                            let (_, other) = here.iter().find(|(known, _)| *known == value)?;
-                            Some((value, time.max(*other)))
-                        };
-                        others.into_iter().filter_map(both).collect()
-                    }
-                });
-            }
-        }
-        let mut candidates: Vec<(Move, Timestamp)> = common
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(|(value, since)| match judge(self.observation, decision, &value) {
-                Candidate::Move(step) => Some((*step, since)),
-                _ => None,
-            })
-            .collect();
-        // The newest last, also where two came at the same moment.
-        candidates.reverse();
-        candidates.sort_by_key(|(_, since)| *since);
-        let now = self.observation.now;
-        let is_over =
-            |since: &Timestamp| time.and_then(|time| since.checked_add(time).ok()).is_some_and(|over| over <= now);
-        let over = candidates.iter().rposition(|(_, since)| is_over(since));
-        let chosen = over.unwrap_or(0);
-        if chosen < candidates.len() { Some(candidates.swap_remove(chosen).0) } else { running }
-    }
 }
 
 /// Judges a candidate by the decision about the same question, which knows every listed tag's reason.
-fn judge(observation: &Observation, decision: &Decision, candidate: &Value) -> Candidate {
+pub(super) fn judge(observation: &Observation, decision: &Decision, candidate: &Value) -> Candidate {
     let question = &decision.question;
     if let Verdict::Undecided(reason) = &decision.verdict {
         return Candidate::Undecided(reason.clone());
@@ -458,9 +452,14 @@ fn judge(observation: &Observation, decision: &Decision, candidate: &Value) -> C
         _ => return Candidate::Blocked("the environment before it runs another digest of the same tag".into()),
     };
     if wants_digest && candidate.digest.is_none() {
-        return Candidate::Blocked(
-            "a digest stands here and none in the environment before it: set `pin: digest` for the image".into(),
-        );
+        // Which bytes run there is not known before its own pin is written.
+        let reason = match question.policy.pins() {
+            Pin::Digest => "the environment before it runs no digest yet, which `pin: digest` writes there first",
+            Pin::AsWritten => {
+                "a digest stands here and none in the environment before it: set `pin: digest` for the image"
+            }
+        };
+        return Candidate::Blocked(reason.into());
     }
     if let Some(reason) = unsigned(observation, question, candidate) {
         return reason;

@@ -12,7 +12,7 @@ use crate::model::image::ImageName;
 use crate::model::observation::Observation;
 use crate::model::site::{self, Site, Value};
 use crate::promote::candidates::{predecessors, runs};
-use crate::promote::places::{Place, Places, is_single};
+use crate::promote::places::{Places, Stand, Standing};
 
 /// What an environment before runs at the places that stand for those of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub(super) enum Counterpart<'a> {
     Several,
     /// Nothing there stands for the place of this site.
     Missing(usize),
-    /// The globs do not tell this site's place from another one, here or there.
+    /// Neither globs nor names tell this site's place from another one, here or there.
     Ambiguous(usize),
 }
 
@@ -82,15 +82,14 @@ impl<'a> Matching<'a> {
         (image, sites): (&ImageName, &[usize]),
     ) -> Counterpart<'a> {
         let Some(ground) = self.ground(before) else { return Counterpart::Several };
-        let there = ground.standing(image);
-        let here = self.here.shared(environment, image);
+        let (here, there) = (self.here.standing(environment, image), ground.standing(image));
         let mut one = None;
         for site in sites {
-            let place = self.here.of(environment, *site);
-            let found = place.and_then(|place| there.get(&place).copied().map(|found| (place, found)));
-            let Some((place, found)) = found else { return Counterpart::Missing(*site) };
-            let Some(found) = found.filter(|_| is_single(&here, &place)) else { return Counterpart::Ambiguous(*site) };
-            let value = &ground.sites[found].value;
+            let value = match ground.stand(*site, &here, &there) {
+                Stand::Sites(found) => &ground.sites[found[0]].value,
+                Stand::Missing => return Counterpart::Missing(*site),
+                Stand::Ambiguous => return Counterpart::Ambiguous(*site),
+            };
             if *one.get_or_insert(value) != value {
                 return Counterpart::Several;
             }
@@ -110,14 +109,13 @@ impl<'a> Matching<'a> {
         if grounds.is_empty() {
             return Vec::new();
         }
-        let there: Vec<_> = grounds.iter().map(|ground| (ground.sites, ground.standing(&question.image))).collect();
-        let here = self.here.shared(environment, &question.image);
+        let there: Vec<_> = grounds.iter().map(|ground| (ground, ground.standing(&question.image))).collect();
+        let here = self.here.standing(environment, &question.image);
         let mut parts: Vec<(Vec<Option<&Value>>, Vec<usize>)> = Vec::new();
         for site in &question.sites {
-            let place = self.here.of(environment, *site).filter(|place| is_single(&here, place));
-            let found = |(sites, there): &(&'a [Site], BTreeMap<Place, Option<usize>>)| {
-                let found = there.get(place.as_ref()?).copied().flatten()?;
-                Some(&sites[found].value)
+            let found = |(ground, there): &(&Ground<'_, 'a>, Standing<'a>)| match ground.stand(*site, &here, there) {
+                Stand::Sites(found) => Some(&ground.sites[found[0]].value),
+                Stand::Missing | Stand::Ambiguous => None,
             };
             let key: Vec<_> = there.iter().map(found).collect();
             match parts.iter_mut().find(|(known, _)| *known == key) {
@@ -145,15 +143,15 @@ impl<'a> Matching<'a> {
         if values.len() < 2 {
             return None;
         }
-        let here = self.here.shared(environment, image);
-        let mut found: BTreeMap<&Value, Vec<usize>> = BTreeMap::new();
+        let here = self.here.standing(environment, image);
+        let mut found: BTreeMap<&Value, BTreeSet<usize>> = BTreeMap::new();
         for site in sites {
-            let place = self.here.of(environment, *site).filter(|place| is_single(&here, place))?;
-            let own = there.get(&place).copied().flatten()?;
-            found.entry(&ground.sites[own].value).or_default().push(own);
+            let Stand::Sites(own) = ground.stand(*site, &here, &there) else { return None };
+            found.entry(&ground.sites[own[0]].value).or_default().extend(own);
         }
         let mut pasts = Vec::new();
         for (value, sites) in found {
+            let sites: Vec<usize> = sites.into_iter().collect();
             let spots = site::spots(ground.sites, &sites).into_values().collect();
             pasts.extend(timeline.parted(&spots, value).into_iter().map(|part| (value.clone(), part.timeline)));
         }
@@ -161,18 +159,20 @@ impl<'a> Matching<'a> {
     }
 }
 
-impl Ground<'_, '_> {
-    /// Returns the sites of an image by place; nothing where several share one.
-    fn standing(&self, image: &ImageName) -> BTreeMap<Place, Option<usize>> {
-        let shared = self.places.shared(self.environment, image);
-        let counts = |index: &usize| self.counted.contains(index);
-        let own = self.places.at(self.environment, image).into_iter().filter(counts);
-        own.filter_map(|site| {
-            let place = self.places.of(self.environment, site)?;
-            let site = is_single(&shared, &place).then_some(site);
-            Some((place, site))
-        })
-        .collect()
+impl<'a> Ground<'_, 'a> {
+    fn standing(&self, image: &ImageName) -> Standing<'a> {
+        self.places.standing(self.environment, image)
+    }
+
+    /// Finds what stands for a site among what counts here.
+    fn stand(&self, site: usize, here: &Standing<'_>, there: &Standing<'_>) -> Stand {
+        match here.stand(site, there) {
+            Stand::Sites(mut found) => {
+                found.retain(|site| self.counted.contains(site));
+                if found.is_empty() { Stand::Missing } else { Stand::Sites(found) }
+            }
+            other => other,
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod candidates;
 pub mod drift;
 pub mod figures;
 mod gates;
+mod introduced;
 pub mod matching;
 pub mod order;
 pub mod places;
@@ -23,7 +24,7 @@ use jiff::Timestamp;
 use crate::model::checks::ChecksWant;
 use crate::model::decision::Decision;
 use crate::model::environment::{Environment, EnvironmentName, Environments};
-use crate::model::gate::GateState;
+use crate::model::gate::{GateSpec, GateState};
 use crate::model::history::Timeline;
 use crate::model::image::{Digest, ImageName};
 use crate::model::observation::Observation;
@@ -137,6 +138,15 @@ pub fn published(observation: &Observation, image: &ImageName, value: &Value) ->
         _ => true,
     };
     facts.pushed.filter(|_| is_of_it(&facts.pushed_digest)).or(facts.created.filter(|_| is_of_it(&facts.digest)))
+}
+
+/// Says with the figures that what an image was in an environment before one did not stay for as long as soak asks here, so
+/// that nothing comes; `None` where it did, or where soak counts otherwise.
+pub fn starving(environment: &Environment, past: &Timeline, is_taken_back: &dyn Fn(&Value) -> bool) -> Option<String> {
+    environment.gates.iter().find_map(|gate| match gate {
+        GateSpec::Soak { time, count } => gates::starving(past, is_taken_back, (*time, *count)),
+        _ => None,
+    })
 }
 
 /// Finds since when each moving image has been in every environment before.

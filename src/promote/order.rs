@@ -21,6 +21,9 @@ use crate::promote::matching::Matching;
 /// How many files are told at most.
 const MOST_FILES: usize = 5;
 
+/// How many versions that stood before are told at most where none of them may come again.
+const MOST_KEPT: usize = 5;
+
 /// Where a rollback goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Back {
@@ -49,6 +52,14 @@ pub enum NoWayBack {
         /// What stood there, as far as history tells.
         before: String,
     },
+    /// Nothing that stood there before may come again.
+    #[error("everything that stood before {current} is kept back: {before}")]
+    Kept {
+        /// What stands there.
+        current: String,
+        /// What stood there, each with the reason.
+        before: String,
+    },
     /// History does not reach a version before.
     #[error("history tells of no version before {0}: name one with `--to TAG`")]
     Unknown(String),
@@ -58,17 +69,17 @@ pub enum NoWayBack {
 pub type Way = (Vec<usize>, Result<Back, NoWayBack>);
 
 /// Finds for each place of a question the version that ran there before; or the one that is named. Places that go back to
-/// the same come together, as sites.
+/// the same come together, as sites. `kept` says why a version is passed over, beside those that somebody took back.
 pub fn ways_back(
     observation: &Observation,
     question: &Question,
     past: &Past,
     named: Option<&Tag>,
-    is_held: &dyn Fn(&Value) -> bool,
+    kept: &dyn Fn(&Value) -> Option<String>,
 ) -> Vec<Way> {
     let mut ways: Vec<Way> = Vec::new();
     for (sites, timeline) in parts(observation, question, past) {
-        let way = version_before(past, timeline.as_ref(), &question.current, named, is_held);
+        let way = version_before(past, timeline.as_ref(), &question.current, named, kept);
         let is_same = |(_, known): &&mut Way| match (known, &way) {
             (Ok(known), Ok(back)) => known.to == back.to,
             (Err(known), Err(error)) => known == error,
@@ -109,7 +120,7 @@ fn version_before(
     timeline: Option<&Timeline>,
     current: &Value,
     named: Option<&Tag>,
-    is_held: &dyn Fn(&Value) -> bool,
+    kept: &dyn Fn(&Value) -> Option<String>,
 ) -> Result<Back, NoWayBack> {
     if let Some(tag) = named
         && current.tag.as_ref() == Some(tag)
@@ -128,7 +139,7 @@ fn version_before(
     {
         return Err(NoWayBack::Already(current.to_string()));
     }
-    let Some(tag) = named else { return standing_before(past, timeline, current, is_held) };
+    let Some(tag) = named else { return standing_before(past, timeline, current, kept) };
     let stood: Vec<&Value> = timeline.shifts.iter().flat_map(|shift| shift.to.iter().chain(&shift.from)).collect();
     let position = stood.iter().position(|value| value.tag.as_ref() == Some(tag));
     let to = match position {
@@ -146,18 +157,26 @@ fn standing_before(
     past: &Past,
     timeline: &Timeline,
     current: &Value,
-    is_held: &dyn Fn(&Value) -> bool,
+    kept: &dyn Fn(&Value) -> Option<String>,
 ) -> Result<Back, NoWayBack> {
     // The same tag without its digest is the same version: a digest was only written beside it.
     let is_other = |one: &Value, two: &Value| {
         one.tag != two.tag || matches!((&one.digest, &two.digest), (Some(one), Some(other)) if one != other)
     };
-    let is_before = |value: &Value| {
-        is_other(value, current) && value.tag.is_some() && !is_held(value) && past.hold_on(value).is_none()
-    };
+    let kept = |value: &Value| kept(value).or_else(|| past.hold_on(value).map(ToString::to_string));
+    let is_version = |value: &Value| is_other(value, current) && value.tag.is_some();
+    let is_before = |value: &Value| is_version(value) && kept(value).is_none();
     let Descent { wanted, passed: mut left, is_open, .. } = timeline.descent(current, &is_before);
     let Some(to) = wanted.iter().max_by_key(|value| value.digest.is_some()).cloned() else {
-        return Err(NoWayBack::Unknown(current.to_string()));
+        let why = |value: &Value| Some(format!("{value} ({})", kept(value)?));
+        let mut before: Vec<String> = left.iter().filter(|value| is_version(value)).filter_map(why).collect();
+        let (current, more) = (current.to_string(), before.len().saturating_sub(MOST_KEPT));
+        if before.is_empty() {
+            return Err(NoWayBack::Unknown(current));
+        }
+        before.truncate(MOST_KEPT);
+        before.extend((more > 0).then(|| format!("{more} more")));
+        return Err(NoWayBack::Kept { current, before: before.join(", ") });
     };
     if is_open || wanted.iter().any(|value| is_other(value, &to)) {
         let nothing = is_open.then(|| "none that history tells of".to_owned());
@@ -296,8 +315,8 @@ mod tests {
     /// Says where a rollback of a version goes, and what it holds.
     fn back(shifts: &[(&str, &str, &str)], current: &str, held: &str) -> String {
         let past = past(shifts);
-        let is_held = |value: &Value| values(held).contains(value);
-        let found = version_before(&past, past.timeline.as_ref(), &value(current), None, &is_held);
+        let kept = |value: &Value| values(held).contains(value).then(|| "held".to_owned());
+        let found = version_before(&past, past.timeline.as_ref(), &value(current), None, &kept);
         match found {
             Ok(Back { to, left, .. }) => {
                 format!("{to}, leaves {}", left.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
@@ -318,7 +337,10 @@ mod tests {
         let further =
             [("1.3.0 1.6.0", "1.3.0 1.7.0", "1.6.0>1.7.0"), ("1.2.0 1.5.0", "1.3.0 1.6.0", "1.2.0>1.3.0 1.5.0>1.6.0")];
         assert_eq!(back(&further, "1.7.0", "1.6.0"), "1.5.0, leaves 1.6.0 1.7.0");
-        assert!(back(&further, "1.7.0", "1.5.0 1.6.0").contains("no version before 1.7.0"));
+        assert_eq!(
+            back(&further, "1.7.0", "1.5.0 1.6.0"),
+            "everything that stood before 1.7.0 is kept back: 1.5.0 (held), 1.6.0 (held)"
+        );
     }
 
     #[test]

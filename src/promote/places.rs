@@ -1,9 +1,11 @@
-//! Which place of one environment stands for which of another, where one image stands in several: by the shape of paths.
+//! Which place of one environment stands for which of another, where one image stands in several: by the shape of paths,
+//! and within a file by what names it.
 //!
-//! Entry point: `Places`. Where several places have one shape, nobody can tell which stands for which. A path's shape is
-//! what the wildcards of its environment's globs stand for: with `envs/dev/**` and `envs/prod/**`, `envs/dev/shop/web.yaml`
-//! stands for `envs/prod/shop/web.yaml`, and with `apps/*-dev.yaml` and `apps/*-prod.yaml`, `apps/shop-dev.yaml` stands for
-//! `apps/shop-prod.yaml`.
+//! Entry point: [`Places`]. A path's shape is what the wildcards of its environment's globs stand for: with `envs/dev/**` and
+//! `envs/prod/**`, `envs/dev/shop/web.yaml` stands for `envs/prod/shop/web.yaml`, and with `apps/*-dev.yaml` and
+//! `apps/*-prod.yaml`, `apps/shop-dev.yaml` stands for `apps/shop-prod.yaml`. Where several files have one shape, or several
+//! places of a file one name and not one version, nobody can tell which stands for which. The order within a file tells
+//! nothing.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,42 +13,44 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::environment::Environment;
 use crate::model::glob;
 use crate::model::image::ImageName;
-use crate::model::site::Site;
+use crate::model::site::{Named, Site};
 use crate::promote::wildcards::{self, Part};
 
 /// How many `**` a glob may have of which the shape is told: more fit a path in too many ways.
 const MOST_CROSSING: usize = 2;
 
-/// Where a reference stands, less what is its environment's own: the shape of the path, and the how manieth of its image it
-/// is in that file.
-pub(super) type Place = (Vec<String>, usize);
+/// A path, less what is its environment's own.
+pub(super) type Shape = Vec<String>;
 
 /// The places of references.
 pub struct Places<'a> {
     sites: &'a [Site],
-    /// The how manieth of its image each site is in its file; counted when somebody asks.
-    ordinals: OnceCell<Vec<usize>>,
     /// The sites of each image; found when somebody asks.
     of_images: OnceCell<BTreeMap<&'a ImageName, Vec<usize>>>,
+}
+
+/// The places of one image in one environment, also those that nobody follows, for they stand there.
+pub(super) struct Standing<'a> {
+    sites: &'a [Site],
+    shapes: BTreeMap<usize, Shape>,
+    by_shape: BTreeMap<Shape, Vec<usize>>,
+}
+
+/// What stands for a place in another environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Stand {
+    /// These, which run one version.
+    Sites(Vec<usize>),
+    /// Nothing.
+    Missing,
+    /// Neither globs nor names tell.
+    Ambiguous,
 }
 
 impl<'a> Places<'a> {
     /// Takes the sites whose places are asked for by their positions.
     pub fn new(sites: &'a [Site]) -> Self {
-        Self { sites, ordinals: OnceCell::new(), of_images: OnceCell::new() }
-    }
-
-    /// Returns the place of a site; `None` where no glob of its environment tells its shape.
-    pub(super) fn of(&self, environment: &Environment, index: usize) -> Option<Place> {
-        let path: Vec<&str> = self.sites.get(index)?.file.as_str().split('/').collect();
-        let shape = environment.files.patterns().iter().find_map(|pattern| {
-            let pattern = glob::normal(pattern);
-            let pattern: Vec<&str> = pattern.split('/').collect();
-            let crossing = pattern.iter().filter(|part| **part == "**").count();
-            if crossing > MOST_CROSSING { None } else { shape(&pattern, &path) }
-        })?;
-        let ordinal = self.ordinals.get_or_init(|| ordinals(self.sites))[index];
-        Some((shape, ordinal))
+        Self { sites, of_images: OnceCell::new() }
     }
 
     /// Returns the sites of an image in an environment; those that nobody follows count, too, for they stand there.
@@ -67,34 +71,70 @@ impl<'a> Places<'a> {
         of_images.get(image).into_iter().flatten().filter(is_there).copied().collect()
     }
 
-    /// Returns at how many sites of an image each place of an environment is found: more than one where several globs give
-    /// paths the same shape.
-    pub(super) fn shared(&self, environment: &Environment, image: &ImageName) -> BTreeMap<Place, usize> {
-        let mut shared = BTreeMap::new();
-        for place in self.at(environment, image).into_iter().filter_map(|index| self.of(environment, index)) {
-            *shared.entry(place).or_default() += 1;
+    /// Returns the places of an image in an environment.
+    pub(super) fn standing(&self, environment: &Environment, image: &ImageName) -> Standing<'a> {
+        let shapes: BTreeMap<usize, Shape> = self
+            .at(environment, image)
+            .into_iter()
+            .filter_map(|site| Some((site, shape_of(environment, self.sites[site].file.as_str())?)))
+            .collect();
+        let mut by_shape: BTreeMap<Shape, Vec<usize>> = BTreeMap::new();
+        for (site, shape) in &shapes {
+            by_shape.entry(shape.clone()).or_default().push(*site);
         }
-        shared
+        Standing { sites: self.sites, shapes, by_shape }
     }
 }
 
-/// Whether a place is that of one site alone.
-pub(super) fn is_single(shared: &BTreeMap<Place, usize>, place: &Place) -> bool {
-    shared.get(place).is_none_or(|count| *count == 1)
-}
-
-/// Counts for each site how many of its image stand before it in its file.
-fn ordinals(sites: &[Site]) -> Vec<usize> {
-    let of_what = |index: usize| (&sites[index].branch, &sites[index].file, &sites[index].image);
-    let mut order: Vec<usize> = (0..sites.len()).collect();
-    order.sort_by_key(|index| (of_what(*index), sites[*index].offset));
-    let mut ordinals = vec![0; sites.len()];
-    for pair in order.windows(2) {
-        if of_what(pair[0]) == of_what(pair[1]) {
-            ordinals[pair[1]] = ordinals[pair[0]] + 1;
+impl Standing<'_> {
+    /// Finds what stands for one of these places among those of another environment.
+    pub(super) fn stand(&self, site: usize, others: &Standing<'_>) -> Stand {
+        let Some(shape) = self.shapes.get(&site) else { return Stand::Missing };
+        let (Some(here), Some(there)) = (self.by_shape.get(shape), others.by_shape.get(shape)) else {
+            return Stand::Missing;
+        };
+        if !self.is_one_file(here) || !others.is_one_file(there) {
+            return Stand::Ambiguous;
         }
+        if here.len() == 1 && there.len() == 1 {
+            return Stand::Sites(there.clone());
+        }
+        let found = match self.namesakes(site, here, others, there) {
+            Some(found) if found.is_empty() => return Stand::Missing,
+            Some(found) => found,
+            // Of one version it makes no difference which of them it is.
+            None => there.clone(),
+        };
+        let is_one = found.windows(2).all(|pair| others.sites[pair[0]].value == others.sites[pair[1]].value);
+        if is_one { Stand::Sites(found) } else { Stand::Ambiguous }
     }
-    ordinals
+
+    /// Returns the places of a file there that are called as one of a file here; `None` where no names are the same.
+    ///
+    /// Namespaces and names of resources are often an environment's own: they count where they are the same in both.
+    fn namesakes(&self, site: usize, here: &[usize], others: &Standing<'_>, there: &[usize]) -> Option<Vec<usize>> {
+        type Way = fn(Named) -> Named;
+        let ways: [(Way, bool); 3] = [
+            (|named| named, false),
+            (|named| Named { namespace: 0, ..named }, true),
+            (|named| Named { within: named.within, ..Named::default() }, true),
+        ];
+        for (way, is_telling) in ways {
+            let names: BTreeSet<Named> = here.iter().map(|site| way(self.sites[*site].named)).collect();
+            let own = way(self.sites[site].named);
+            let called = |site: &&usize| way(others.sites[**site].named) == own;
+            let found: Vec<usize> = there.iter().filter(called).copied().collect();
+            let is_shared = || there.iter().any(|site| names.contains(&way(others.sites[*site].named)));
+            if !found.is_empty() || (is_telling && is_shared()) {
+                return Some(found);
+            }
+        }
+        None
+    }
+
+    fn is_one_file(&self, sites: &[usize]) -> bool {
+        sites.windows(2).all(|pair| self.sites[pair[0]].file == self.sites[pair[1]].file)
+    }
 }
 
 /// Places of one image in two environments that do not stand for one another.
@@ -104,7 +144,7 @@ pub struct Apart {
     pub here: Vec<usize>,
     /// The sites of the one before whose place the other has not.
     pub there: Vec<usize>,
-    /// The sites of the one that follows of which the globs do not tell for which they stand.
+    /// The sites of the one that follows of which neither globs nor names tell for which they stand.
     pub ambiguous: Vec<usize>,
 }
 
@@ -115,27 +155,29 @@ pub fn apart_from(
     (places, environment, here): (&Places<'_>, &Environment, &[usize]),
     (places_before, before, there): (&Places<'_>, &Environment, &[usize]),
 ) -> Apart {
-    let of = |places: &Places<'_>, environment: &Environment, sites: &[usize]| -> Vec<(usize, Option<Place>)> {
-        sites.iter().map(|site| (*site, places.of(environment, *site))).collect()
-    };
-    let (here, there) = (of(places, environment, here), of(places_before, before, there));
-    let set = |places: &[(usize, Option<Place>)]| -> BTreeSet<Place> {
-        places.iter().filter_map(|(_, place)| place.clone()).collect()
-    };
-    let (known, other) = (set(&here), set(&there));
-    if known.is_disjoint(&other) {
+    let (own, others) = (places.standing(environment, image), places_before.standing(before, image));
+    if !own.by_shape.keys().any(|shape| others.by_shape.contains_key(shape)) {
         return Apart::default();
     }
-    let shared = (places.shared(environment, image), places_before.shared(before, image));
-    let is_ambiguous = |place: &Place| !is_single(&shared.0, place) || !is_single(&shared.1, place);
-    let lacking = |places: &[(usize, Option<Place>)], other: &BTreeSet<Place>| -> Vec<usize> {
-        let is_alone = |place: &Option<Place>| place.as_ref().is_none_or(|place| !other.contains(place));
-        places.iter().filter(|(_, place)| is_alone(place)).map(|(site, _)| *site).collect()
+    let with = |sites: &[usize], own: &Standing<'_>, others: &Standing<'_>, wanted: &Stand| -> Vec<usize> {
+        sites.iter().copied().filter(|site| own.stand(*site, others) == *wanted).collect()
     };
-    let among =
-        |place: &Option<Place>| place.as_ref().is_some_and(|place| other.contains(place) && is_ambiguous(place));
-    let ambiguous = here.iter().filter(|(_, place)| among(place)).map(|(site, _)| *site).collect();
-    Apart { here: lacking(&here, &other), there: lacking(&there, &known), ambiguous }
+    Apart {
+        here: with(here, &own, &others, &Stand::Missing),
+        there: with(there, &others, &own, &Stand::Missing),
+        ambiguous: with(here, &own, &others, &Stand::Ambiguous),
+    }
+}
+
+/// Returns the shape of a path; `None` where no glob of its environment tells it.
+fn shape_of(environment: &Environment, path: &str) -> Option<Shape> {
+    let path: Vec<&str> = path.split('/').collect();
+    environment.files.patterns().iter().find_map(|pattern| {
+        let pattern = glob::normal(pattern);
+        let pattern: Vec<&str> = pattern.split('/').collect();
+        let crossing = pattern.iter().filter(|part| **part == "**").count();
+        if crossing > MOST_CROSSING { None } else { shape(&pattern, &path) }
+    })
 }
 
 /// Returns what the wildcards of a glob stand for in a path, part by part; `None` where they do not fit.

@@ -4,6 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use crate::model::decision::{Decision, Reason, Verdict};
 use crate::model::environment::{Environment, EnvironmentName, Publish};
 use crate::model::gate::{GateSpec, GateState};
@@ -12,9 +14,11 @@ use crate::model::observation::Observation;
 use crate::model::outcome::Skipped;
 use crate::model::policy::Groups;
 use crate::model::proposal::{Action, Move, Proposal, Way};
+use crate::model::site::Value;
 use crate::model::source::SourceQuestion;
-use crate::promote::candidates::{Candidate, Search, Settled, predecessors, runs};
+use crate::promote::candidates::{Candidate, Holding, Search, Settled, predecessors, runs};
 use crate::promote::gates::{self, Bench, Judged};
+use crate::promote::introduced::{self, Together};
 use crate::promote::ways::{self, Alone};
 use crate::promote::{ForgeWants, published, soaking};
 
@@ -31,6 +35,8 @@ pub(super) struct Stage {
     pub(super) questions: BTreeSet<SourceQuestion>,
     /// What has to be asked of the forge.
     pub(super) forge: ForgeWants,
+    /// When the groups may move once they are approved, where that is known and nothing else keeps them.
+    pub(super) opens: BTreeMap<String, Timestamp>,
     /// Where one environment before is enough, what every way comes to, by the positions of decisions.
     pub(super) ways: BTreeMap<usize, Vec<Way>>,
 }
@@ -70,11 +76,18 @@ fn one(
         .collect();
     let mut moving: BTreeMap<&str, Vec<Move>> = BTreeMap::new();
     let mut blocked: BTreeMap<&str, String> = BTreeMap::new();
-    let mut held: BTreeMap<&str, String> = BTreeMap::new();
-    for (index, decision) in own {
+    let mut held: BTreeMap<&str, Holding> = BTreeMap::new();
+    let mut held_alone: BTreeMap<&str, Vec<(Move, Holding)>> = BTreeMap::new();
+    let mut candidates: Vec<Candidate> =
+        own.iter().map(|(_, decision)| candidate(search, decision, environment)).collect();
+    let apart = if introduced::counts(environment) {
+        together(search, environment, groups, &own, &mut candidates)
+    } else {
+        BTreeMap::new()
+    };
+    for ((index, decision), candidate) in own.into_iter().zip(candidates) {
         let image = &decision.question.image;
         let group = names.get(image).map_or("", String::as_str);
-        let candidate = candidate(search, decision, environment);
         if !environment.after.is_empty() {
             stage.settled.insert(index, candidate.settled());
         }
@@ -84,16 +97,17 @@ fn one(
                 // Alone it just stays; the others of its group must not go on without it.
                 if environment.after.is_empty()
                     && groups.of(image).is_some()
-                    && let Some(reason) = held_back(decision, observation)
+                    && let Some(holding) = held_back(search, decision, environment)
                 {
-                    held.entry(group).or_insert(reason);
+                    hold(&mut held, group, holding);
                 }
             }
-            Candidate::Held(step, why) => {
-                let reason = format!("{} is held: {why}", step.to);
-                let is_grouped = groups.of(image).is_some();
-                let reason = if is_grouped { format!("the group moves together: {image}: {reason}") } else { reason };
-                held.entry(group).or_insert(reason);
+            Candidate::Held(step, holding) if groups.of(image).is_none() => {
+                held_alone.entry(group).or_default().push((*step, holding));
+            }
+            Candidate::Held(step, Holding { why, until }) => {
+                let why = format!("the group moves together: {image}: {} is held: {why}", step.to);
+                hold(&mut held, group, Holding { why, until });
                 moving.entry(group).or_default().push(*step);
             }
             Candidate::Blocked(reason) => {
@@ -106,7 +120,21 @@ fn one(
             }
         }
     }
-    for (group, reason) in missing(search, environment, groups) {
+    for (group, steps) in held_alone {
+        let others = moving.contains_key(group);
+        for (step, Holding { why, until }) in steps {
+            let why = format!("{} is held: {why}", step.to);
+            if others {
+                // What is held for one place stops no other.
+                let reason = format!("in {}: {why}", environment.name);
+                stage.skipped.push(Skipped { what: step.image.to_string(), reason });
+            } else {
+                hold(&mut held, group, Holding { why, until });
+                moving.entry(group).or_default().push(step);
+            }
+        }
+    }
+    for (group, reason) in missing(search, environment, groups).into_iter().chain(apart) {
         blocked.entry(group).or_insert(reason);
     }
     for (group, moves) in moving {
@@ -132,16 +160,61 @@ fn one(
         let answers = &observation.answers;
         let bench = Bench { now: observation.now, soaking: &soaking, asking, answers, forge };
         let judged = gates::judge(&environment.gates, &bench);
+        let holding = held.remove(group);
+        // Once it is held no more the gates decide, as far as time alone tells today.
+        let free = holding.as_ref().filter(|_| held_up.is_none()).and_then(|holding| holding.until);
+        let free = free.and_then(|until| gates::earliest(&environment.gates, &bench, until));
         drop(proofs);
+        stage.opens.extend(
+            judged
+                .opens
+                .filter(|_| held_up.is_none() && !held.contains_key(group))
+                .map(|opens| (group.to_owned(), opens)),
+        );
         let mut proposal = propose(environment, group, moves, held_up, judged);
-        if let Some(reason) = held.remove(group) {
+        if let Some(holding) = holding {
             proposal.action = Action::Held;
-            proposal.reason = Some(reason);
-            proposal.earliest = None;
+            proposal.reason = Some(holding.why);
+            proposal.earliest = free;
         }
         stage.proposals.push(proposal);
     }
     stage
+}
+
+/// Chooses what comes to each configured group among what ran together, where each image by itself could take what it never
+/// ran with; returns the groups of which nothing may come, and why.
+fn together<'g>(
+    search: &mut Search<'_>,
+    environment: &Environment,
+    groups: &'g Groups,
+    own: &[(usize, &Decision)],
+    candidates: &mut [Candidate],
+) -> BTreeMap<&'g str, String> {
+    let mut apart = BTreeMap::new();
+    for group in &groups.0 {
+        let is_member = |at: &usize| groups.of(&own[*at].1.question.image).is_some_and(|own| own.name == group.name);
+        let members: Vec<usize> = (0..own.len()).filter(is_member).collect();
+        let decisions: Vec<&Decision> = members.iter().map(|at| own[*at].1).collect();
+        let alone: Vec<&Candidate> = members.iter().map(|at| &candidates[*at]).collect();
+        match search.together(environment, &decisions, &alone) {
+            Together::Alone => {}
+            Together::Chosen(chosen) => {
+                for (at, candidate) in members.into_iter().zip(chosen) {
+                    candidates[at] = candidate;
+                }
+            }
+            Together::Apart(reason) => drop(apart.insert(group.name.as_str(), reason)),
+        }
+    }
+    apart
+}
+
+/// Notes that a group is held: the first says why, and the last of them ends it.
+fn hold<'g>(held: &mut BTreeMap<&'g str, Holding>, group: &'g str, holding: Holding) {
+    let until = holding.until;
+    let known = held.entry(group).or_insert(holding);
+    known.until = known.until.zip(until).map(|(one, other)| one.max(other));
 }
 
 /// Finds for each configured group an image of it that an environment before runs, and that nothing follows here: the group
@@ -165,12 +238,15 @@ fn missing<'g>(search: &Search<'_>, environment: &Environment, groups: &'g Group
 }
 
 /// Tells which version a decision left out because a person holds it.
-fn held_back(decision: &Decision, observation: &Observation) -> Option<String> {
+fn held_back(search: &Search<'_>, decision: &Decision, environment: &Environment) -> Option<Holding> {
     let image = &decision.question.image;
-    let tags = observation.images.get(image)?.as_ref().ok()?;
+    let tags = search.observation.images.get(image)?.as_ref().ok()?;
     let (tag, reason) =
         decision.rejected.iter().find(|(_, reason)| matches!(reason, Reason::Held(_) | Reason::Behind(_)))?;
-    Some(format!("the group moves together: {image}: {} is {reason}", tags.list.at(tag)))
+    let tag = tags.list.at(tag);
+    let value = tag.parse().ok().map(|tag| Value { tag: Some(tag), digest: None });
+    let until = value.and_then(|value| search.held_until(environment, image, &value));
+    Some(Holding { why: format!("the group moves together: {image}: {tag} is {reason}"), until })
 }
 
 /// What a decision comes to in its environment.
@@ -209,7 +285,7 @@ fn propose(
     group: &str,
     moves: Vec<Move>,
     held_up: Option<&String>,
-    Judged { gates, earliest }: Judged,
+    Judged { gates, earliest, .. }: Judged,
 ) -> Proposal {
     let gates_pass = gates.iter().all(|gate| gate.state == GateState::Pass);
     let (action, reason) = match (held_up, gates_pass, environment.publish) {

@@ -1,3 +1,5 @@
+mod ways;
+
 use std::sync::Arc;
 
 use super::*;
@@ -168,6 +170,11 @@ fn a_digest_is_carried_along_and_missing_ones_block() {
     let mut policy = (*pinned.question.policy).clone();
     policy.pin = Pin::Digest;
     pinned.question.policy = Arc::new(policy);
+    let mut behind = decision(WEB, "prod", "1.0.0");
+    behind.question.policy = Arc::clone(&pinned.question.policy);
+    let decisions = [decision(WEB, "dev", "1.3.0"), behind];
+    let promoted = promote(&observation(&[WEB]), decisions.to_vec(), &environments, &Groups::default());
+    assert!(told(&promoted)[0].contains("writes there first"), "nobody has to set it: {:?}", told(&promoted));
     let decisions = [decision(WEB, "dev", "1.3.0@a"), pinned];
     let promoted = promote(&observation(&[WEB]), decisions.to_vec(), &environments, &Groups::default());
     assert_eq!(promoted.proposals[0].moves[0].to, value("1.3.0@a"));
@@ -258,13 +265,9 @@ fn a_failure_is_laid_to_nobody_while_it_is_not_known_what_else_came() {
         changes: Vec::new(),
     };
     let timeline = Timeline { shifts: vec![shift], asides: Vec::new(), spread: Vec::new(), oldest: now, whole: true };
-    let failed = crate::model::pull_request::Check {
-        name: "deploy/dev".to_owned(),
-        state: crate::model::pull_request::CheckState::Failed,
-        word: "failure".to_owned(),
-        text: String::new(),
-        time: Some(now),
-    };
+    let (name, word, text) = ("deploy/dev".to_owned(), "failure".to_owned(), String::new());
+    let state = crate::model::pull_request::CheckState::Failed;
+    let failed = crate::model::pull_request::Check { name, state, word, text, is_run: false, time: Some(now) };
     let mut observation = observation(&[WEB, api]);
     (observation.now, observation.has_forge) = (now, true);
     observation.lines.insert("dev".into(), vec![commit.clone()].into());
@@ -375,6 +378,7 @@ fn what_was_taken_back_in_an_environment_of_another_repository_does_not_come() {
         commit: crate::model::commit::CommitId("c1".into()),
         time: Timestamp::UNIX_EPOCH,
         by: "Ada".to_owned(),
+        means: crate::model::history::Means::Commit,
     };
     let with = |tag: &str| {
         let mut observation = observation(&[WEB]);
@@ -505,32 +509,6 @@ fn an_environment_is_ahead_only_of_all_that_stands_before_it() {
 }
 
 #[test]
-fn of_several_ways_the_one_that_is_open_is_taken() {
-    let mut prod = environment("prod", &["eu", "us"], Publish::Commit);
-    prod.after_any = true;
-    prod.gates = vec![GateSpec::Soak { time: jiff::SignedDuration::from_hours(2), count: SoakCount::Running }];
-    let first = |name| environment(name, &[], Publish::Commit);
-    let environments = Environments(vec![first("eu"), first("us"), prod]);
-    let at = |eu: i64, us: i64| {
-        let decisions =
-            [decision(WEB, "eu", "1.2.0"), decision(WEB, "us", "1.2.0"), decision(WEB, "prod", "1.0.0")].to_vec();
-        let mut observation = observation(&[WEB]);
-        observation.now = timeline(&[]).oldest + jiff::SignedDuration::from_hours(6);
-        for (name, came) in [("eu", eu), ("us", us)] {
-            let past = Past { timeline: Some(timeline(&[("1.0.0", 0), ("1.2.0", came)])), ..Past::default() };
-            observation.pasts.insert((name.into(), WEB.parse().unwrap()), Ok(past));
-        }
-        let promoted = promote(&observation, decisions, &environments, &Groups::default());
-        let own = promoted.proposals.into_iter().find(|proposal| proposal.environment == "prod".into()).unwrap();
-        let hour = |moment: Timestamp| moment.to_zoned(jiff::tz::TimeZone::UTC).hour();
-        (own.action.as_str(), own.earliest.map(hour))
-    };
-    assert_eq!((at(1, 5), at(5, 1)), (("committed", None), ("committed", None)));
-    // None is open: the one that opens first.
-    assert_eq!((at(5, 6), at(6, 5)), (("waiting", Some(7)), ("waiting", Some(7))));
-}
-
-#[test]
 fn what_was_introduced_in_the_same_moment_as_what_failed_had_its_turn() {
     let mut prod = environment("prod", &["eu"], Publish::Commit);
     prod.gates = vec![GateSpec::Soak { time: jiff::SignedDuration::from_hours(2), count: SoakCount::Introduced }];
@@ -552,6 +530,7 @@ fn what_was_introduced_in_the_same_moment_as_what_failed_had_its_turn() {
             commit: crate::model::commit::CommitId("back".into()),
             time: observation.now,
             by: "Tagboat".into(),
+            means: crate::model::history::Means::Failure("argocd/prod".to_owned()),
         };
         let past = Past { timeline: Some(timeline(came)), ..Past::default() };
         observation.pasts.insert(("eu".into(), WEB.parse().unwrap()), Ok(past));
@@ -591,8 +570,10 @@ fn a_stay_as_long_as_the_soak_is_no_starvation() {
             other => panic!("{other:?}"),
         }
     };
-    let fast = [("1.0.0", 0), ("1.1.0", 1), ("1.2.0", 2), ("1.1.0", 3), ("1.3.0", 4)];
+    let fast = [("1.0.0", 0), ("1.0.1", 1), ("1.0.2", 2), ("1.0.3", 3), ("1.3.0", 4)];
     assert!(reason(&fast, 4).contains("the last 3 versions there stayed too short, at most 1 h"));
-    let slower = [("1.0.0", 0), ("1.1.0", 1), ("1.2.0", 2), ("1.1.0", 4), ("1.3.0", 5)];
+    let slower = [("1.0.0", 0), ("1.0.1", 1), ("1.0.2", 2), ("1.0.3", 4), ("1.3.0", 5)];
     assert_eq!(reason(&slower, 5), "2 h of 2 h to go in eu");
+    let back = [("1.0.0", 0), ("1.0.1", 1), ("1.0.2", 2), ("1.0.1", 3), ("1.0.2", 4), ("1.0.1", 5), ("1.3.0", 6)];
+    assert_eq!(reason(&back, 6), "2 h of 2 h to go in eu", "what was there before is nothing newer");
 }

@@ -67,20 +67,22 @@ pub(super) fn best(all: Vec<Alone>, decisions: &[Decision], names: &BTreeMap<Ima
 
 /// Returns for each group the position of the way that counts.
 fn chosen(all: &[Alone]) -> BTreeMap<String, usize> {
-    let mut chosen: BTreeMap<String, (usize, &Proposal)> = BTreeMap::new();
+    let mut chosen: BTreeMap<String, (usize, (&Alone, &Proposal))> = BTreeMap::new();
     for (at, alone) in all.iter().enumerate() {
         for proposal in &alone.stage.proposals {
-            if chosen.get(&proposal.group).is_none_or(|(_, known)| is_better(proposal, known)) {
-                chosen.insert(proposal.group.clone(), (at, proposal));
+            let one = (alone, proposal);
+            if chosen.get(&proposal.group).is_none_or(|(_, known)| is_better(one, *known)) {
+                chosen.insert(proposal.group.clone(), (at, one));
             }
         }
     }
     chosen.into_iter().map(|(group, (at, _))| (group, at)).collect()
 }
 
-/// How soon a group may move: what is held comes last, what may move now first.
-fn rank(proposal: &Proposal) -> (bool, Timestamp) {
-    let moment = if is_open(proposal) { Timestamp::MIN } else { proposal.earliest.unwrap_or(Timestamp::MAX) };
+/// How soon a group may move: what is held comes last, what may move now first. Approvals do not count: they are of a head commit that
+/// one of the ways has brought, and would turn it into what another one brings as soon as it has them, which takes them away.
+fn rank((alone, proposal): (&Alone, &Proposal)) -> (bool, Timestamp) {
+    let moment = alone.stage.opens.get(&proposal.group).copied().unwrap_or(Timestamp::MAX);
     (proposal.action == Action::Held, moment)
 }
 
@@ -90,8 +92,8 @@ fn is_open(proposal: &Proposal) -> bool {
 }
 
 /// Whether a group had better move as one proposal says than as another one.
-fn is_better(one: &Proposal, other: &Proposal) -> bool {
-    let tag = |proposal: &Proposal| proposal.moves.first().and_then(|step| step.to.tag.clone());
+fn is_better(one: (&Alone, &Proposal), other: (&Alone, &Proposal)) -> bool {
+    let tag = |(_, proposal): (&Alone, &Proposal)| proposal.moves.first().and_then(|step| step.to.tag.clone());
     let is_newer = || match (tag(one), tag(other)) {
         (Some(one), Some(other)) => newest_first(one.as_str(), other.as_str()).is_lt(),
         _ => false,
@@ -128,7 +130,7 @@ fn told(
             let counts = winner == Some(at);
             let reason = match winner.filter(|_| !counts).and_then(|winner| Some((winner, proposal(winner)?))) {
                 None => why(own, (0..all.len()).filter(|other| *other != at).filter_map(proposal)),
-                Some((winner, best)) => why_not((own, &step.to), &all[winner].before, best),
+                Some((winner, best)) => why_not((alone, own, &step.to), (&all[winner], best)),
             };
             Way {
                 before,
@@ -159,11 +161,13 @@ fn why<'p>(own: &Proposal, mut others: impl Iterator<Item = &'p Proposal>) -> St
 }
 
 /// Says why another way counts.
-fn why_not((own, to): (&Proposal, &Value), winner: &EnvironmentName, best: &Proposal) -> String {
+fn why_not((alone, own, to): (&Alone, &Proposal, &Value), (winner, best): (&Alone, &Proposal)) -> String {
     if own.action == Action::Held {
         return own.reason.clone().unwrap_or_else(|| "it is held".to_owned());
     }
-    if rank(best) < rank(own) {
+    let is_sooner = rank((winner, best)) < rank((alone, own));
+    let winner = &winner.before;
+    if is_sooner {
         let sooner = if is_open(best) { "is open" } else { "opens sooner" };
         let held_up = own.reason.as_ref().map(|reason| format!("; {reason}")).unwrap_or_default();
         return format!("the way by {winner} {sooner}{held_up}");

@@ -127,6 +127,7 @@ fn hidden(proposal: &Proposal, key: &str, brought: Brought) -> String {
         left: false,
         said: None,
         armed: Armed::No,
+        queued: None,
         what: Some(what(proposal)),
         instead: None,
         brought,
@@ -165,7 +166,7 @@ pub(super) fn instead_of(body: &str, before: &Marker, turned: Option<&CommitId>)
     let (key, brought) = (&before.key, &before.brought);
     let turned = turned.map(|commit| Was { key: key.clone(), commit: commit.clone(), brought: brought.clone() });
     let was = if is_same { before.was.clone() } else { turned };
-    let now = Marker { armed: before.armed, was, ..now };
+    let now = Marker { armed: before.armed, queued: before.queued.clone(), was, ..now };
     // Of the same content the line stands already.
     let instead = if is_same { &before.instead } else { &before.what };
     let Some(instead) = instead.as_ref().filter(|instead| now.what.as_ref() != Some(instead)) else {
@@ -315,6 +316,11 @@ fn value(value: &Value) -> String {
 /// How an order is taken back.
 const ORDER_TAKEN_BACK: &str = "Close it, and remove its branch: the order is taken back.";
 
+/// Whether a body says that it stands for what a person ordered.
+pub fn is_of_order(body: &str) -> bool {
+    body.contains(ORDER_TAKEN_BACK)
+}
+
 /// Writes the gates, what happens next, and what people can do.
 fn foot(proposal: &Proposal, environment: Option<&Environment>, is_order: bool) -> String {
     let mut text = String::new();
@@ -332,8 +338,11 @@ fn foot(proposal: &Proposal, environment: Option<&Environment>, is_order: bool) 
     let asked: Vec<String> = reviewers.iter().map(|name| code(name)).collect();
     let asked = if asked.is_empty() { String::new() } else { format!(" Asked to review: {}.", asked.join(", ")) };
     let (close, label) = match (is_order, proposal.publish) {
-        (true, Publish::AutoMerge) => (ORDER_TAKEN_BACK, "\n- Label it `tagboat/hold` to keep it from being merged."),
-        (true, _) => (ORDER_TAKEN_BACK, ""),
+        (true, Publish::AutoMerge) => (
+            ORDER_TAKEN_BACK,
+            "\n- Label it `tagboat/hold` to keep it from being merged, `tagboat/rebase` to have its branch made anew on the base.",
+        ),
+        (true, _) => (ORDER_TAKEN_BACK, "\n- Label it `tagboat/rebase` to have its branch made anew on the base."),
         (false, _) => (
             "Close it: this version is refused until something newer comes.",
             "\n- Label it `tagboat/hold` to keep it as it is, `tagboat/rebase` to have its branch made anew, or, once closed, \

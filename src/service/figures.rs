@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::model::decision::{Reason, Verdict};
+use crate::model::environment::Publish;
 use crate::model::gate::GateState;
 use crate::model::image::ImageName;
 use crate::model::outcome::Outcome;
@@ -86,7 +87,14 @@ pub(super) fn earliest(outcome: &Outcome, now: Timestamp) -> Option<Timestamp> {
     let watched = outcome.watches.iter().map(|watch| watch.until);
     // What is held until a moment may come from then on.
     let held = outcome.standing.iter().flat_map(|standing| &standing.status.holds).filter_map(|hold| hold.until);
-    waiting.chain(young).chain(watched).chain(held).filter(|moment| *moment > now).min()
+    // A gate that opens or closes is told where its proposal stands, whatever else that waits for.
+    let standing = outcome.proposals.iter().filter(|proposal| proposal.publish != Publish::Commit);
+    let turning = standing.flat_map(|proposal| &proposal.gates).filter_map(|gate| match &gate.state {
+        GateState::Pass => gate.closes,
+        GateState::Wait { until, .. } => *until,
+        GateState::Fail { .. } => None,
+    });
+    waiting.chain(young).chain(watched).chain(held).chain(turning).filter(|moment| *moment > now).min()
 }
 
 /// Returns the images that decisions were made about.
@@ -118,6 +126,36 @@ mod tests {
         let outcome = Outcome { watches, ..Outcome::default() };
         assert_eq!(earliest(&outcome, at("2026-11-20T08:00:00Z")), Some(at("2026-11-20T08:10:00Z")));
         assert_eq!(earliest(&outcome, at("2026-11-20T08:30:00Z")), None);
+    }
+
+    #[test]
+    fn a_gate_that_opens_or_closes_by_time_is_one_too_where_its_proposal_stands() {
+        let at = |text: &str| -> Timestamp { text.parse().unwrap() };
+        let (opens, closes) = (at("2026-11-20T09:00:00Z"), at("2026-11-20T16:00:00Z"));
+        let gate = |name, state, closes| crate::model::gate::Gate { name, state, facts: None, closes };
+        let wait = |until| GateState::Wait { until, reason: String::new() };
+        let with = |publish, gates: Vec<_>| {
+            let proposal = crate::model::proposal::Proposal {
+                environment: "prod".into(),
+                group: "web".to_owned(),
+                publish,
+                branch: None,
+                url: None,
+                moves: Vec::new(),
+                gates,
+                action: Action::Opened,
+                reason: None,
+                earliest: None,
+            };
+            earliest(&Outcome { proposals: vec![proposal], ..Outcome::default() }, at("2026-11-20T08:00:00Z"))
+        };
+        use crate::model::gate::GateName::{Manual, Soak, Windows};
+        let soaking = vec![gate(Soak, wait(Some(opens)), None), gate(Manual, wait(None), None)];
+        assert_eq!(with(Publish::AutoMerge, soaking.clone()), Some(opens));
+        let open = vec![gate(Windows, GateState::Pass, Some(closes))];
+        assert_eq!(with(Publish::PullRequest, open.clone()), Some(closes));
+        // Nobody is told of the gates of what is not proposed.
+        assert_eq!((with(Publish::Commit, soaking), with(Publish::Commit, open)), (None, None));
     }
 
     #[test]

@@ -171,6 +171,168 @@ async fn what_may_not_come_here_lets_an_earlier_one_through_where_the_introducti
     assert_eq!(scene.runs("prod/web.yaml"), "1.4.0");
 }
 
+/// Writes a pod whose containers have names, in this order.
+fn containers(containers: &[(&str, &str)]) -> String {
+    let container = |(name, tag): &(&str, &str)| format!("  - name: {name}\n    image: {WEB}:{tag}\n");
+    let all: String = containers.iter().map(container).collect();
+    format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: web}}\nspec:\n  containers:\n{all}")
+}
+
+/// Writes values of a chart, in this order.
+fn values(keys: &[(&str, &str)]) -> String {
+    let key = |(key, tag): &(&str, &str)| format!("{key}:\n  image: {{repository: {WEB}, tag: \"{tag}\"}}\n");
+    keys.iter().map(key).collect()
+}
+
+/// Writes deployments, in this order: each of a namespace.
+fn deployments(all: &[(&str, &str, &str)]) -> String {
+    let one = |(name, namespace, tag): &(&str, &str, &str)| {
+        format!(
+            "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}, namespace: {namespace}}}\nspec:\n  \
+             template:\n    spec:\n      containers:\n      - name: app\n        image: {WEB}:{tag}\n"
+        )
+    };
+    all.iter().map(one).collect()
+}
+
+/// Writes files as they are, over those of a scene.
+fn rewrite(scene: &Scene, time: &str, files: &[(&str, &str)]) {
+    let files: Vec<_> = files.iter().map(|(file, text)| (*file, Some(*text))).collect();
+    scene.remote.edit(time, "By hand", &files);
+}
+
+fn one_file() -> Scene {
+    Scene::new(BY_FOLDER, "", &[("dev/p.yaml", "1.4.0"), ("prod/p.yaml", "1.4.0")])
+}
+
+#[tokio::test]
+async fn places_in_one_file_are_told_by_what_names_them_and_not_by_their_order() {
+    type Written = fn(&[(&str, &str)]) -> String;
+    for written in [containers as Written, values] {
+        let scene = one_file();
+        let dev = written(&[("stable", "1.5.0"), ("canary", "1.6.0")]);
+        let prod = written(&[("canary", "1.4.0"), ("stable", "1.4.0")]);
+        rewrite(&scene, "2026-11-20T08:00:00Z", &[("dev/p.yaml", &dev), ("prod/p.yaml", &prod)]);
+        scene.pass("2026-11-20T09:00:00Z").await;
+        assert_eq!(scene.remote.file("prod/p.yaml"), written(&[("canary", "1.6.0"), ("stable", "1.5.0")]));
+
+        // One more in front shifts nothing, and waits itself.
+        let scene = one_file();
+        let prod = written(&[("extra", "1.4.0"), ("stable", "1.4.0"), ("canary", "1.4.0")]);
+        rewrite(&scene, "2026-11-20T08:00:00Z", &[("dev/p.yaml", &dev), ("prod/p.yaml", &prod)]);
+        let outcome = scene.pass("2026-11-20T09:00:00Z").await;
+        let after = written(&[("extra", "1.4.0"), ("stable", "1.5.0"), ("canary", "1.6.0")]);
+        assert_eq!(scene.remote.file("prod/p.yaml"), after);
+        let says = "no place there stands for prod/p.yaml";
+        assert!(outcome.skipped.iter().any(|row| row.reason.contains(says)), "{:?}", outcome.skipped);
+    }
+}
+
+#[tokio::test]
+async fn resources_in_one_file_are_told_by_name_and_by_namespace_where_names_are_alike() {
+    for (dev, prod, after) in [
+        // Namespaces are an environment's own.
+        (
+            [("web", "dev", "1.5.0"), ("canary", "dev", "1.6.0")],
+            [("canary", "prod", "1.4.0"), ("web", "prod", "1.4.0")],
+            [("canary", "prod", "1.6.0"), ("web", "prod", "1.5.0")],
+        ),
+        (
+            [("web", "eu", "1.5.0"), ("web", "us", "1.6.0")],
+            [("web", "us", "1.4.0"), ("web", "eu", "1.4.0")],
+            [("web", "us", "1.6.0"), ("web", "eu", "1.5.0")],
+        ),
+        // Nobody can tell these apart.
+        (
+            [("web", "dev-eu", "1.5.0"), ("web", "dev-us", "1.6.0")],
+            [("web", "prod-eu", "1.4.0"), ("web", "prod-us", "1.4.0")],
+            [("web", "prod-eu", "1.4.0"), ("web", "prod-us", "1.4.0")],
+        ),
+    ] {
+        let scene = one_file();
+        let files = [("dev/p.yaml", &*deployments(&dev)), ("prod/p.yaml", &*deployments(&prod))];
+        rewrite(&scene, "2026-11-20T08:00:00Z", &files);
+        let outcome = scene.pass("2026-11-20T09:00:00Z").await;
+        assert_eq!(scene.remote.file("prod/p.yaml"), deployments(&after), "{dev:?}");
+        let is_told =
+            outcome.skipped.iter().any(|row| row.reason.contains("which of its places stands for prod/p.yaml"));
+        assert_eq!(is_told, prod == after, "{:?}", outcome.skipped);
+    }
+}
+
+#[tokio::test]
+async fn places_in_one_file_that_nothing_names_wait_where_they_differ_and_move_where_they_do_not() {
+    let unnamed = |tags: &[&str]| {
+        let container = |tag: &&str| format!("  - image: {WEB}:{tag}\n");
+        format!("apiVersion: v1\nkind: Pod\nspec:\n  containers:\n{}", tags.iter().map(container).collect::<String>())
+    };
+    // Elsewhere it runs another version, so that places count.
+    let files = [("dev/p.yaml", "1.4.0"), ("prod/p.yaml", "1.4.0"), ("dev/q.yaml", "1.3.0"), ("prod/q.yaml", "1.3.0")];
+    for (dev, prod, after) in [
+        (&["1.5.0", "1.6.0"][..], &["1.4.0", "1.4.0"][..], &["1.4.0", "1.4.0"][..]),
+        (&["1.5.0", "1.6.0"], &["1.4.0", "1.4.0", "1.4.0"], &["1.4.0", "1.4.0", "1.4.0"]),
+        (&["1.5.0", "1.5.0"], &["1.4.0", "1.4.0"], &["1.5.0", "1.5.0"]),
+    ] {
+        let scene = Scene::new(BY_FOLDER, "", &files);
+        rewrite(&scene, "2026-11-20T08:00:00Z", &[("dev/p.yaml", &unnamed(dev)), ("prod/p.yaml", &unnamed(prod))]);
+        let outcome = scene.pass("2026-11-20T09:00:00Z").await;
+        assert_eq!(scene.remote.file("prod/p.yaml"), unnamed(after));
+        let is_told =
+            outcome.skipped.iter().any(|row| row.reason.contains("which of its places stands for prod/p.yaml"));
+        assert_eq!(is_told, prod == after, "{:?}", outcome.skipped);
+    }
+}
+
+#[tokio::test]
+async fn a_container_keeps_its_history_when_it_is_moved_within_its_file() {
+    let scene = Scene::new(BY_FOLDER, "soak: 1h", &[("dev/p.yaml", "1.4.0"), ("prod/p.yaml", "1.3.0")]);
+    let prod = containers(&[("stable", "1.3.0"), ("canary", "1.6.0")]);
+    let write = |time: &str, all: &[(&str, &str)]| rewrite(&scene, time, &[("dev/p.yaml", &containers(all))]);
+    rewrite(&scene, "2026-11-20T05:00:00Z", &[("prod/p.yaml", &prod)]);
+    write("2026-11-20T05:00:00Z", &[("stable", "1.4.0"), ("canary", "1.4.0")]);
+    write("2026-11-20T06:00:00Z", &[("stable", "1.5.0"), ("canary", "1.4.0")]);
+    write("2026-11-20T07:50:00Z", &[("stable", "1.5.0"), ("canary", "1.5.0")]);
+    write("2026-11-20T08:00:00Z", &[("canary", "1.6.0"), ("stable", "1.5.0")]);
+    scene.pass("2026-11-20T08:30:00Z").await;
+    let after = containers(&[("stable", "1.5.0"), ("canary", "1.6.0")]);
+    assert_eq!(scene.remote.file("prod/p.yaml"), after, "it has been there since six, and the other only since eight");
+}
+
+#[tokio::test]
+async fn what_is_taken_back_in_a_container_that_is_moved_is_its_own_version() {
+    let scene = Scene::new(BY_FOLDER, "", &[("dev/p.yaml", "1.3.0"), ("prod/p.yaml", "1.3.0")]);
+    let prod = containers(&[("stable", "1.3.0"), ("canary", "1.3.0")]);
+    let write = |time: &str, all: &[(&str, &str)]| rewrite(&scene, time, &[("dev/p.yaml", &containers(all))]);
+    rewrite(&scene, "2026-11-20T05:00:00Z", &[("prod/p.yaml", &prod)]);
+    write("2026-11-20T06:00:00Z", &[("stable", "1.5.0"), ("canary", "1.6.0")]);
+    write("2026-11-20T08:00:00Z", &[("canary", "1.6.0"), ("stable", "1.4.0")]);
+    scene.pass("2026-11-20T09:00:00Z").await;
+    assert_eq!(scene.remote.file("prod/p.yaml"), containers(&[("stable", "1.4.0"), ("canary", "1.6.0")]));
+}
+
+#[tokio::test]
+async fn a_version_that_is_held_for_one_place_stops_no_other_one() {
+    let files = [
+        ("dev/shop/web.yaml", "1.5.0"),
+        ("dev/blog/web.yaml", "1.6.0"),
+        ("prod/shop/web.yaml", "1.4.0"),
+        ("prod/blog/web.yaml", "1.4.0"),
+    ];
+    let scene = Scene::new(BY_FOLDER, "", &files);
+    let holds = format!("version: 1\nholds: [{{image: {WEB}, tag: 1.6.0}}]\n");
+    rewrite(&scene, "2026-11-20T08:00:00Z", &[(".tagboat/holds.yaml", &holds)]);
+    let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(&scene.remote);
+    let (now, publishing) = ("2026-11-20T09:00:00Z", Publishing::Plain);
+    let dry = Passing { remote, tags: &scene.tags, now, publishing }.pass(Mode::DryRun).await;
+    let is_told = |row: &tagboat::model::outcome::Skipped| row.reason.starts_with("in prod: 1.6.0 is held");
+    assert!(dry.skipped.iter().any(is_told), "{:?}", dry.skipped);
+    scene.pass("2026-11-20T09:00:00Z").await;
+    assert_eq!(["shop", "blog"].map(|place| scene.runs(&format!("prod/{place}/web.yaml"))), ["1.5.0", "1.4.0"]);
+    let outcome = scene.pass("2026-11-20T10:00:00Z").await;
+    let own = outcome.proposals.iter().find(|proposal| proposal.environment.as_str() == "prod").unwrap();
+    assert_eq!(own.action, tagboat::model::proposal::Action::Held);
+}
+
 #[tokio::test]
 async fn a_check_reads_each_file_of_another_repository_once() {
     let head = "version: 1\nimages: [{match: ghcr.io/acme/*, semver: 1.x}]\nenvironments:\n";

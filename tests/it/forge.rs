@@ -7,6 +7,7 @@ mod gitea;
 mod github;
 mod gitlab;
 mod glances;
+mod moving;
 mod scenarios;
 mod shown;
 mod turns;

@@ -55,10 +55,14 @@ impl Scene {
     }
 
     async fn rollback(&self, now: &str, environment: &str, what: &str) -> Result<Outcome, OrderError> {
-        let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(&self.remote);
         let order = Order::Rollback { environment: environment.into(), what: what.to_owned(), to: None };
+        self.order(now, order).await
+    }
+
+    async fn order(&self, now: &str, order: Order) -> Result<Outcome, OrderError> {
+        let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(&self.remote);
         Passing { remote, tags: &self.tags, now, publishing: Publishing::Plain }
-            .order(&order, Said { by: Some("sre"), ..Said::default() })
+            .order(&order, Said { by: Some("sre"), reason: Some("needed"), ..Said::default() })
             .await
     }
 
@@ -97,8 +101,10 @@ async fn of_a_group_what_came_last_goes_back_together_and_the_rest_stays() {
     scene.list(&["1.4.0", "1.6.0"], &["1.4.0", "1.5.0"]);
     scene.pass("2026-11-20T10:00:00Z").await;
     assert_eq!(scene.remote.file("prod/shop.yaml"), manifest("1.6.0", "1.5.0"));
-    scene.rollback("2026-11-20T11:00:00Z", "prod", "shop").await.unwrap();
+    let outcome = scene.rollback("2026-11-20T11:00:00Z", "prod", "shop").await.unwrap();
     assert_eq!(scene.remote.file("prod/shop.yaml"), manifest("1.4.0", "1.5.0"), "the other one came before");
+    let told: Vec<&str> = outcome.skipped.iter().map(|row| row.reason.as_str()).collect();
+    assert_eq!(told, ["it goes back without the others of the group `shop`, which did not come with it"]);
     assert_eq!(scene.holds(), 1);
     let before = scene.remote.messages().len();
     scene.pass("2026-11-20T12:00:00Z").await;
@@ -139,4 +145,44 @@ async fn a_digest_that_was_only_written_beside_its_tag_is_nothing_to_go_back_fro
     let refused = scene.rollback("2026-11-20T10:00:00Z", "dev", WEB).await.unwrap_err();
     assert!(refused.to_string().contains("history tells of no version before 1.4.0@sha256:"), "{refused}");
     assert_eq!(scene.remote.file("dev/shop.yaml"), pinned);
+}
+
+#[tokio::test]
+async fn of_several_places_an_order_moves_those_that_it_can_mean_and_names_the_others() {
+    let places = async |shop: &str, blog: &str| {
+        let scene = Scene::new("", "");
+        scene.list(&["1.4.0", "1.5.0", "1.6.0"], &["1.4.0"]);
+        let (shop, blog) = (manifest(shop, "1.4.0"), manifest(blog, "1.4.0"));
+        let files = [("prod/shop.yaml", Some(shop.as_str())), ("prod/blog.yaml", Some(blog.as_str()))];
+        scene.remote.edit("2026-11-20T08:00:00Z", "By hand", &files);
+        scene
+    };
+    let told = |outcome: &Outcome| outcome.skipped.iter().map(|row| row.reason.clone()).collect::<Vec<_>>().join("\n");
+    let (image, tag) = (WEB.parse().unwrap(), "1.5.0".parse().unwrap());
+    let promote = Order::Promote { environment: "prod".into(), image, tag, at_once: true, skipped: [].into() };
+    let back = Order::Rollback { environment: "prod".into(), what: WEB.to_owned(), to: Some("1.5.0".parse().unwrap()) };
+    let runs = |scene: &Scene| ["shop", "blog"].map(|name| scene.remote.file(&format!("prod/{name}.yaml")));
+
+    let scene = places("1.6.0", "1.4.0").await;
+    let outcome = scene.order("2026-11-20T09:00:00Z", promote.clone()).await.unwrap();
+    assert_eq!(runs(&scene), [manifest("1.6.0", "1.4.0"), manifest("1.5.0", "1.4.0")]);
+    let way =
+        "1.6.0 is ahead of 1.5.0 and stays (in prod/shop.yaml): `tagboat rollback prod ghcr.io/acme/web --to 1.5.0`";
+    assert!(told(&outcome).contains(way), "{}", told(&outcome));
+    scene.order("2026-11-20T10:00:00Z", back.clone()).await.unwrap();
+    assert_eq!((runs(&scene)[0].as_str(), scene.holds()), (manifest("1.5.0", "1.4.0").as_str(), 1), "as it says");
+
+    let scene = places("1.6.0", "1.4.0").await;
+    let outcome = scene.order("2026-11-20T09:00:00Z", back).await.unwrap();
+    assert_eq!(runs(&scene), [manifest("1.5.0", "1.4.0"), manifest("1.4.0", "1.4.0")]);
+    let way =
+        "1.4.0 is older than 1.5.0 and stays (in prod/blog.yaml): `tagboat promote ghcr.io/acme/web:1.5.0 --to prod`";
+    assert!(told(&outcome).contains(way), "{}", told(&outcome));
+
+    let scene = places("1.6.0", "1.6.0").await;
+    let refused = scene.order("2026-11-20T09:00:00Z", promote).await.unwrap_err();
+    assert!(
+        refused.to_string().contains("1.5.0 is lower than 1.6.0"),
+        "where nothing can move, nothing does: {refused}"
+    );
 }

@@ -240,6 +240,8 @@ async fn a_group_of_which_one_image_is_held_waits_as_a_whole() {
     let told: Vec<_> = outcome.proposals.iter().map(|proposal| (proposal.action, proposal.reason.clone())).collect();
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!(told[0].0, Action::Held);
+    let earliest = outcome.proposals[0].earliest;
+    assert_eq!(earliest, Some("2026-11-21T00:00:00Z".parse().unwrap()), "when the hold ends");
     assert!(told[0].1.as_deref().unwrap_or_default().contains("ghcr.io/acme/api: 1.5.0 is held"), "{told:?}");
     scene.pass("2026-11-21T09:00:00Z").await;
     assert_eq!(scene.remote.file("dev/shop.yaml"), both("1.5.0"));
@@ -274,6 +276,29 @@ async fn what_was_introduced_and_is_held_since_is_passed_over_for_what_is_not() 
     assert_eq!(scene.runs("staging"), "1.4.0", "1.5.0 has soaked and is held, 1.6.0 still soaks");
     scene.pass("2026-11-20T13:00:00Z").await;
     assert_eq!(scene.runs("staging"), "1.6.0");
+}
+
+#[tokio::test]
+async fn what_is_held_until_a_moment_tells_when_it_can_move_at_the_earliest() {
+    let earliest = |gates: &'static str, until: &'static str| async move {
+        let scene = Scene::new(gates, &["1.4.0", "1.5.0"]);
+        let holds = format!("version: 1\nholds:\n  - {{image: {WEB}, tag: 1.5.0, environment: staging{until}}}\n");
+        scene.remote.edit("2026-11-20T08:00:00Z", "Hold", &[(".tagboat/holds.yaml", Some(&holds))]);
+        let outcome = scene.pass("2026-11-20T09:00:00Z").await;
+        let own = outcome.proposals.iter().find(|proposal| proposal.environment.as_str() == "staging").unwrap();
+        assert_eq!(own.action, Action::Held);
+        own.earliest.map(|moment| moment.to_string())
+    };
+    let soak = "    gates: {soak: 3h}\n";
+    let held = ", until: 2026-11-20T18:30:00Z";
+    assert_eq!(earliest(soak, held).await.as_deref(), Some("2026-11-20T18:30:00Z"));
+    // The soak is longer than the hold, and after a hold a window may have to open.
+    assert_eq!(earliest(soak, ", until: 2026-11-20T10:00:00Z").await.as_deref(), Some("2026-11-20T12:00:00Z"));
+    let window = "    gates: {windows: [{days: mon-thu, hours: \"09:00-16:00\"}]}\n";
+    assert_eq!(earliest(window, held).await.as_deref(), Some("2026-11-23T09:00:00Z"));
+    // What is held for ever, and what waits for people, tells none.
+    assert_eq!(earliest(soak, "").await, None);
+    assert_eq!(earliest("    gates: {manual: true}\n", held).await, None);
 }
 
 #[tokio::test]

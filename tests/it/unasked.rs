@@ -417,3 +417,149 @@ async fn places_of_one_image_are_matched_by_the_shape_of_their_paths() {
     let told = outcome.skipped.iter().any(|row| row.reason.contains("dev runs several versions of it: 1.4.1, 1.5.0"));
     assert!(told, "{:?}", outcome.skipped);
 }
+
+/// What a person does with a commit that is older than what Tagboat wrote.
+type Deed = fn(&Scene, &str);
+
+/// How a person's older line is merged with what Tagboat wrote, and pushed as the branch.
+const MERGED: [(&str, Deed); 6] = [
+    ("a conflict that is settled with the own side", |scene, old| {
+        let person = &scene.person;
+        person.git(&["checkout", "--quiet", "-B", "late", old]);
+        let own = format!("{}# 1.5 leaks\n", manifest(":1.4.0"));
+        person.commit_files(&[("prod/web.yaml", &own)], "Keep it", 3);
+        person.git(&["merge", "--quiet", "-X", "ours", "-m", "Merge main", "origin/main"]);
+        person.git(&["checkout", "--quiet", "late~1", "--", "prod/web.yaml"]);
+        person.git(&["commit", "--quiet", "--amend", "--no-edit"]);
+        person.git(&["push", "--quiet", "origin", "late:main"]);
+    }),
+    ("a pull in an old clone, written over by hand", |scene, old| {
+        let person = &scene.person;
+        person.git(&["checkout", "--quiet", "-B", "late", old]);
+        person.commit_files(&[("readme", "late\n")], "Readme", 3);
+        person.git(&["merge", "--quiet", "--no-commit", "--no-ff", "origin/main"]);
+        person.commit_files(&[("prod/web.yaml", &manifest(":1.4.0"))], "Merge main", 4);
+        person.git(&["push", "--quiet", "origin", "late:main"]);
+    }),
+    ("a merge that takes nothing of the other side", |scene, old| {
+        let person = &scene.person;
+        person.git(&["checkout", "--quiet", "-B", "late", old]);
+        person.commit_files(&[("readme", "late\n")], "Readme", 3);
+        person.git(&["merge", "--quiet", "-s", "ours", "-m", "Merge main", "origin/main"]);
+        person.git(&["push", "--quiet", "origin", "late:main"]);
+    }),
+    ("a merge of two others that takes nothing of them", |scene, old| {
+        let person = &scene.person;
+        person.git(&["checkout", "--quiet", "-B", "other", old]);
+        person.commit_files(&[("readme", "other\n")], "Other", 3);
+        person.git(&["checkout", "--quiet", "-B", "late", old]);
+        person.commit_files(&[("notes", "late\n")], "Notes", 3);
+        person.git(&["merge", "--quiet", "-s", "ours", "-m", "Merge both", "other", "origin/main"]);
+        person.git(&["push", "--quiet", "origin", "late:main"]);
+    }),
+    ("a merge that was merged the wrong way round", |scene, old| {
+        let person = &scene.person;
+        person.git(&["checkout", "--quiet", "-B", "old", old]);
+        person.commit_files(&[("readme", "old\n")], "Readme", 3);
+        person.git(&["checkout", "--quiet", "-B", "between", "origin/main"]);
+        person.git(&["merge", "--quiet", "--no-commit", "--no-ff", "old"]);
+        person.commit_files(&[("prod/web.yaml", &manifest(":1.4.0"))], "Merge old", 4);
+        person.git(&["checkout", "--quiet", "-B", "late", old]);
+        person.commit_files(&[("notes", "late\n")], "Notes", 3);
+        person.git(&["merge", "--quiet", "--no-edit", "between"]);
+        person.git(&["push", "--quiet", "origin", "late:main"]);
+    }),
+    ("a file that the merge took out, and somebody put back", |scene, old| {
+        let person = &scene.person;
+        person.git(&["checkout", "--quiet", "-B", "late", old]);
+        person.git(&["rm", "--quiet", "prod/web.yaml"]);
+        person.commit_files(&[("readme", "late\n")], "Take it out", 3);
+        person.git(&["merge", "--quiet", "-s", "ours", "-m", "Merge main", "origin/main"]);
+        person.commit_files(&[("prod/web.yaml", &manifest(":1.4.0"))], "Put it back", 4);
+        person.git(&["push", "--quiet", "origin", "late:main"]);
+    }),
+];
+
+#[tokio::test]
+async fn what_a_merge_drops_of_tagboat_s_line_was_taken_back_by_whoever_merged() {
+    for (name, merge) in MERGED {
+        let scene = Scene::prod();
+        let old = scene.remote.tip("main");
+        scene.pass(2).await;
+        assert_eq!(scene.runs("prod/web.yaml"), ":1.5.0");
+        scene.person.git(&["fetch", "--quiet", "origin"]);
+        merge(&scene, &old);
+        assert!(!scene.remote.git(&["log", "--first-parent", "--format=%B", "main"]).contains("Tagboat"), "{name}");
+        assert_eq!(scene.runs("prod/web.yaml").split('#').next().unwrap().trim(), ":1.4.0", "{name}");
+        let outcome = scene.pass(5).await;
+        let text = String::from_utf8(scene.remote.show("main", "prod/web.yaml")).unwrap();
+        assert!(text.contains(&format!("{WEB}:1.4.0")), "{name}: {:?} {:?}", outcome.skipped, outcome.proposals);
+        assert!(
+            outcome.skipped.iter().any(|row| row.reason.contains("1.5.0 is held: ")),
+            "{name}: {:?}",
+            outcome.skipped
+        );
+        scene.list(&["1.4.0", "1.5.0", "1.6.0"]);
+        scene.pass(6).await;
+        let text = String::from_utf8(scene.remote.show("main", "prod/web.yaml")).unwrap();
+        assert!(text.contains(&format!("{WEB}:1.6.0")), "{name}: something newer comes as ever");
+    }
+}
+
+#[tokio::test]
+async fn who_merely_merged_the_base_took_nothing_back() {
+    let environments = DEV_AND_PROD.replace("after: dev,", "after: dev, gates: {soak: 24h},");
+    let two =
+        |web: &str, api: &str| format!("{}  - image: ghcr.io/acme/api:{api}\n  # none\n", manifest(&format!(":{web}")));
+    for touches in ["readme", "dev/web.yaml"] {
+        let scene = Scene::new(&config("semver: 1.x", &environments), &["prod/web.yaml"], ":1.4.0", &["1.4.0"]);
+        scene.tags.set("ghcr.io/acme/api", ["1.4.0", "1.5.0"]);
+        scene.person.commit_files(&[("dev/web.yaml", &two("1.4.0", "1.5.0"))], "Begin", 1);
+        scene.person.git(&["push", "--quiet", "origin", "HEAD:main"]);
+        let old = scene.remote.tip("main");
+        scene.list(&["1.4.0", "1.5.0"]);
+        scene.pass(2).await;
+        assert_eq!((scene.runs("prod/web.yaml").as_str()), ":1.4.0", "it soaks");
+        let person = &scene.person;
+        person.git(&["checkout", "--quiet", "-B", "late", &old]);
+        // What it does to the same file lies apart from what Tagboat wrote.
+        let text = if touches == "readme" { "late\n".to_owned() } else { format!("{}# late\n", two("1.4.0", "1.5.0")) };
+        person.commit_files(&[(touches, &text)], "Late", 3);
+        person.git(&["fetch", "--quiet", "origin"]);
+        person.git(&["merge", "--quiet", "--no-edit", "origin/main"]);
+        person.git(&["push", "--quiet", "origin", "late:main"]);
+        let outcome = scene.pass(5).await;
+        assert_eq!(scene.runs("prod/web.yaml"), ":1.5.0", "{touches}: {:?} {:?}", outcome.skipped, outcome.proposals);
+    }
+}
+
+#[tokio::test]
+async fn what_tagboat_took_back_on_the_base_is_not_held_by_a_branch_that_kept_the_file() {
+    let environments = "  - {name: dev, files: [dev/**], publish: commit}\n";
+    let scene = Scene::new(&config("semver: 1.x", environments), &["dev/web.yaml"], ":1.4.0", &["1.4.0", "1.5.0"]);
+    scene.pass(2).await;
+    let person = &scene.person;
+    person.git(&["pull", "--quiet", "--ff-only"]);
+    person.git(&["checkout", "--quiet", "-b", "feature"]);
+    person.commit_files(
+        &[("dev/web.yaml", &format!("{}  # a comment\n  # of several\n  # lines\n", manifest(":1.5.0")))],
+        "Feature",
+        3,
+    );
+    person.git(&["checkout", "--quiet", "main"]);
+    let order = tagboat::pass::order::Order::Rollback { environment: "dev".into(), what: WEB.to_owned(), to: None };
+    let (remote, now) = (Arc::<Mirror>::clone(&scene.mirror), "2026-01-04T12:00:00Z");
+    let passing = Passing { remote, tags: &scene.tags, now, publishing: Publishing::Plain };
+    passing.order(&order, crate::support::passes::Said::default()).await.unwrap();
+    person.git(&["pull", "--quiet", "--ff-only"]);
+    // The branch still has what went back, and the base's side of it is taken.
+    person.git(&["merge", "--quiet", "--no-ff", "--no-commit", "-X", "ours", "feature"]);
+    person.commit_files(
+        &[("dev/web.yaml", &manifest(":1.4.0")), (".tagboat/holds.yaml", "version: 1\n")],
+        "Merge, and release",
+        5,
+    );
+    person.git(&["push", "--quiet", "origin", "main"]);
+    let outcome = scene.pass(6).await;
+    assert_eq!(scene.runs("dev/web.yaml"), ":1.5.0", "what was released comes again: {:?}", outcome.skipped);
+}

@@ -2,7 +2,7 @@
 
 mod promotion;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -128,7 +128,8 @@ pub(super) enum Command {
   tagboat check --output github   annotations, as by itself within GitHub Actions
   tagboat check --output sarif    for code scanning
   tagboat check --registries      also whether each registry in use takes its credentials, and its limits
-  tagboat check --forge           also which permissions the token lacks")]
+  tagboat check --forge           also which permissions the token lacks
+  tagboat check --forge gitea     the same where the host's name does not tell which forge it is")]
     Check(Check),
     /// Show what would change and why; changes nothing
     #[command(after_help = "Examples:
@@ -140,7 +141,7 @@ pub(super) enum Command {
     /// Write the changes into the files of this folder
     #[command(after_help = "Example:
   tagboat update && git diff")]
-    Update(Folder),
+    Update(Update),
     /// Run one whole pass: fetch, decide, commit, push
     #[command(after_help = "Examples:
   tagboat run                                   the remote and branch of this checkout; its files are left alone
@@ -265,18 +266,70 @@ pub(super) struct Folder {
     pub(super) folder: PathBuf,
 }
 
-/// Arguments of `check`.
+/// Arguments of `update`.
 #[derive(Debug, Clone, Args)]
-pub(super) struct Check {
+pub(super) struct Update {
     /// Where.
     #[command(flatten)]
     pub(super) folder: Folder,
+    /// Whom gates ask.
+    #[command(flatten)]
+    pub(super) forged: Forged,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Check {
+    /// The folder
+    #[arg(value_name = "DIR")]
+    folder: Option<PathBuf>,
     /// Also ask each registry in use once: do its credentials work, and which limits does it tell of?
     #[arg(long, conflicts_with = "snapshot")]
     pub(super) registries: bool,
-    /// Also ask the forge of the remote `origin` which permissions the token lacks
-    #[arg(long)]
-    pub(super) forge: bool,
+    /// Also ask the forge of the remote `origin` which permissions the token lacks: auto, github, gitlab, gitea or plain [default: auto]
+    #[arg(long, value_name = "FORGE", num_args = 0..=1, default_missing_value = "auto", value_parser = asked)]
+    forge: Option<AskedForge>,
+    /// The forge's URL, where it is not https:// on the repository's host: https://host/gitlab
+    #[arg(long, value_name = "URL")]
+    pub(super) forge_url: Option<String>,
+}
+
+/// What stands after `--forge` of `check`: a forge, or the folder that stood there before forges could be named.
+#[derive(Debug, Clone)]
+enum AskedForge {
+    Named(Forge),
+    Folder(PathBuf),
+}
+
+fn asked(text: &str) -> Result<AskedForge, String> {
+    match Forge::from_str(text, false) {
+        Ok(forge) => Ok(AskedForge::Named(forge)),
+        Err(_) if Path::new(text).is_dir() => Ok(AskedForge::Folder(text.into())),
+        Err(_) => Err("neither a forge (auto, github, gitlab, gitea, plain) nor a folder".to_owned()),
+    }
+}
+
+impl Check {
+    /// Returns the folder.
+    pub(super) fn folder(&self) -> &Path {
+        match (&self.folder, &self.forge) {
+            (Some(folder), _) | (None, Some(AskedForge::Folder(folder))) => folder,
+            (None, _) => Path::new("."),
+        }
+    }
+
+    /// Returns which forge is asked about permissions, where one is.
+    pub(super) fn asked(&self) -> Option<Forge> {
+        self.forge.as_ref().map(|asked| match asked {
+            AskedForge::Named(forge) => *forge,
+            AskedForge::Folder(_) => Forge::Auto,
+        })
+    }
+
+    /// Returns what is said of the forge.
+    pub(super) fn named(&self) -> (ForgeChoice, Option<&str>) {
+        (self.asked().map_or(ForgeChoice::Auto, Into::into), self.forge_url.as_deref())
+    }
 }
 
 /// The moment that counts.
@@ -299,6 +352,9 @@ pub(super) struct Plan {
     /// Exit with 10 when there are changes
     #[arg(long)]
     pub(super) exit_code: bool,
+    /// Whom gates ask.
+    #[command(flatten)]
+    pub(super) forged: Forged,
 }
 
 /// Arguments of `run`.
@@ -313,12 +369,9 @@ pub(super) struct Run {
     /// The base branch; of a checkout, instead of the one that is checked out
     #[arg(long, value_name = "BRANCH")]
     pub(super) branch: Option<String>,
-    /// Which forge the repository is on; plain is Git alone: head branches, and fast-forward merges
-    #[arg(long, value_enum, default_value_t = Forge::Auto, value_name = "FORGE")]
-    pub(super) forge: Forge,
-    /// The forge's URL, where it is not https:// on the repository's host: https://host/gitlab
-    #[arg(long, value_name = "URL")]
-    pub(super) forge_url: Option<String>,
+    /// Where pull requests are made.
+    #[command(flatten)]
+    pub(super) forged: Forged,
     /// Look at this image alone, with those of its group; a tag is ignored: what is in the registry decides. May be given several times
     #[arg(long = "image", value_name = "IMAGE")]
     pub(super) images: Vec<String>,
@@ -342,6 +395,7 @@ pub(super) enum Forge {
     /// GitLab, with GITLAB_TOKEN.
     Gitlab,
     /// Gitea or Forgejo, with GITEA_TOKEN.
+    #[value(alias = "forgejo")]
     Gitea,
 }
 
@@ -379,6 +433,9 @@ pub(super) struct Explain {
     /// When.
     #[command(flatten)]
     pub(super) at: At,
+    /// Whom gates ask.
+    #[command(flatten)]
+    pub(super) forged: Forged,
 }
 
 /// Arguments of `snapshot`.

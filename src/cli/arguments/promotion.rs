@@ -2,7 +2,7 @@
 
 use crate::cli::arguments::{At, Forge};
 use crate::model::environment::Publish;
-use crate::pass::setup::Target;
+use crate::pass::setup::{ForgeChoice, Target};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -156,6 +156,13 @@ pub(in crate::cli) enum PublishChoice {
     AutoMerge,
 }
 
+impl Forged {
+    /// Returns what is said of the forge.
+    pub(in crate::cli) fn named(&self) -> (ForgeChoice, Option<&str>) {
+        (self.forge.into(), self.forge_url.as_deref())
+    }
+}
+
 impl From<PublishChoice> for Publish {
     fn from(choice: PublishChoice) -> Self {
         match choice {
@@ -189,6 +196,9 @@ pub(in crate::cli) struct Status {
     /// Where.
     #[command(flatten)]
     pub(in crate::cli) source: Source,
+    /// Whom gates ask.
+    #[command(flatten)]
+    pub(in crate::cli) forged: Forged,
 }
 
 /// Arguments of `history`.

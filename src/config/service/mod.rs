@@ -18,7 +18,7 @@ use crate::config::fault::{Fault, Faults};
 use crate::config::reader::{Read, Reader};
 use crate::config::service::log::Log;
 use crate::config::service::raw::RawService;
-use crate::config::service::words::{CronText, FilePath, MirrorText, ProxyText, VariableName};
+use crate::config::service::words::{CronText, FilePath, ForgeWord, MirrorText, ProxyText, VariableName};
 use crate::model::environment::{BranchName, EnvironmentName};
 use crate::model::template::Template;
 
@@ -112,6 +112,10 @@ pub struct WatchedRepository {
     pub url: String,
     /// Its base branch, where it is named.
     pub branch: Option<BranchName>,
+    /// Which forge it is on.
+    pub forge: ForgeWord,
+    /// The forge's URL, where it is not on the repository's host.
+    pub forge_url: Option<String>,
     /// How it is reached, where that is named.
     pub auth: Option<RepositoryAuth>,
     /// The secret of its webhooks.

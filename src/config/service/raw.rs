@@ -10,8 +10,8 @@ use crate::config::reader::Located;
 use crate::config::scalars::{CleanUrl, GrammarVersion, Line, Name, Text};
 use crate::config::service::log::RawLog;
 use crate::config::service::words::{
-    Address, ByteSize, CronText, EventWord, FilePath, GitUrl, HostName, MirrorText, NatsUrl, ProxyText, QueueName,
-    QueueWord, ScheduleText, SourceWord, VariableName, VendorWord,
+    Address, ByteSize, CronText, EventWord, FilePath, ForgeWord, GitUrl, HostName, MirrorText, NatsUrl, ProxyText,
+    QueueName, QueueWord, ScheduleText, SourceWord, VariableName, VendorWord,
 };
 use crate::config::shapes::{OneOrMany, ShortOrLong, Whole};
 use crate::model::environment::{BranchName, EnvironmentName};
@@ -106,6 +106,11 @@ object! {
     "url" required url: GitUrl,
     /// Its base branch. Default: the remote's own.
     "branch" optional branch: BranchName,
+    /// Which forge it is on, where its host's name does not tell: `github`, `gitlab`, `gitea`, `forgejo`, or `plain` for Git
+    /// alone, with head branches and fast-forward merges. Default: `auto`.
+    "forge" optional forge: ForgeWord,
+    /// The forge's URL, where it is not `https://` on the repository's host. Example: `https://git.acme.example/gitlab`.
+    "forgeUrl" optional forge_url: CleanUrl,
     /// How it is reached. Default: the token variables of the environment.
     "auth" optional auth: RawRepositoryAuth,
     /// The file that holds the secret of this repository's webhooks.

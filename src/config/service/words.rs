@@ -255,6 +255,44 @@ impl Scalar for VendorWord {
     }
 }
 
+/// Which forge a repository is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ForgeWord {
+    /// As the host's name tells.
+    #[default]
+    Auto,
+    /// GitHub or Enterprise Server.
+    GitHub,
+    /// GitLab.
+    GitLab,
+    /// Gitea or Forgejo.
+    Gitea,
+    /// None: Git alone.
+    Plain,
+}
+
+/// The words for forges.
+const FORGES: [(&str, ForgeWord); 6] = [
+    ("auto", ForgeWord::Auto),
+    ("github", ForgeWord::GitHub),
+    ("gitlab", ForgeWord::GitLab),
+    ("gitea", ForgeWord::Gitea),
+    ("forgejo", ForgeWord::Gitea),
+    ("plain", ForgeWord::Plain),
+];
+
+impl Scalar for ForgeWord {
+    const WHAT: &'static str = "a forge like `gitlab`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        word(text, &FORGES)
+    }
+
+    fn schema() -> Json {
+        json!({"enum": FORGES.map(|(name, _)| name)})
+    }
+}
+
 /// A number of bytes: `16MiB`, `500kB`, `1048576`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ByteSize(pub u64);

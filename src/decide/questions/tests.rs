@@ -16,6 +16,7 @@ fn site(file: &str, image: &str, tag: &str) -> Site {
         value: Value { tag: (!tag.is_empty()).then(|| tag.parse().expect("a tag")), digest: None },
         slots: Vec::new(),
         position: Position { line: 1, column: 1 },
+        named: Default::default(),
         uses: Vec::new(),
         marker: None,
         skipped: None,

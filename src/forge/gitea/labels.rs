@@ -16,9 +16,7 @@ const COLOR: &str = "#1d76db";
 impl Gitea {
     /// Returns the numbers of labels; those that the repository has not are made where that is allowed.
     pub(super) async fn label_ids(&self, names: &[String]) -> Result<Vec<i64>, ForgeError> {
-        let url = self.url(&["labels"], &[("limit", PAGE)]);
-        let known: Vec<RawLabel> = self.rest.pages(&url, &|reply| self.refused(reply)).await?;
-        let known: BTreeMap<String, i64> = known.into_iter().map(|label| (label.name, label.id)).collect();
+        let known = self.known_labels().await?;
         let mut ids = Vec::new();
         for name in names {
             match known.get(name) {
@@ -36,10 +34,31 @@ impl Gitea {
         Ok(ids)
     }
 
+    /// Returns the numbers of the labels that the repository has: of several with one name, as Gitea allows, that of the first.
+    async fn known_labels(&self) -> Result<BTreeMap<String, i64>, ForgeError> {
+        let url = self.url(&["labels"], &[("limit", PAGE)]);
+        let all: Vec<RawLabel> = self.rest.pages(&url, &|reply| self.refused(reply)).await?;
+        let mut known = BTreeMap::new();
+        for label in all {
+            let id = known.entry(label.name).or_insert(label.id);
+            *id = label.id.min(*id);
+        }
+        Ok(known)
+    }
+
+    /// Makes a label. Where somebody made one of that name in the same moment, the first one stays, and whoever made another takes it
+    /// away.
     async fn make_label(&self, name: &str) -> Result<i64, ForgeError> {
         let url = self.url(&["labels"], &[]);
         let reply = self.rest.write(Method::POST, url, Some(&json!({ "name": name, "color": COLOR }))).await?;
-        Ok(reply.granted(&[StatusCode::CREATED], |reply| self.refused(reply))?.json::<RawLabel>()?.id)
+        let made = reply.granted(&[StatusCode::CREATED], |reply| self.refused(reply))?.json::<RawLabel>()?.id;
+        let first = self.known_labels().await?.get(name).copied().unwrap_or(made).min(made);
+        if first != made {
+            let url = self.url(&["labels", &made.to_string()], &[]);
+            let reply = self.rest.write(Method::DELETE, url, None).await?;
+            reply.granted(&[StatusCode::NO_CONTENT, StatusCode::NOT_FOUND], |reply| self.refused(reply))?;
+        }
+        Ok(first)
     }
 
     /// Takes a label off a pull request; one that is off already is no error.

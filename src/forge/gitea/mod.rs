@@ -5,6 +5,7 @@
 mod commits;
 mod labels;
 mod merging;
+mod permissions;
 mod raw;
 mod readiness;
 
@@ -19,18 +20,20 @@ use url::Url;
 
 use crate::clock::{Clock, PassEnd};
 use crate::forge::comments::{Comment, Comments, say_once};
-use crate::forge::gitea::raw::{DRAFT, RawComment, RawProtected, RawPullRequest, RawRepository, RawRule, RawStatus};
+use crate::forge::gitea::raw::{
+    DRAFT, DRAFTS, RawAsked, RawComment, RawProtected, RawPullRequest, RawRepository, RawRule, RawStatus,
+};
 use crate::forge::once::Once;
 use crate::forge::releases;
 use crate::forge::rest::{Reply, Rest, TokenHeader};
 use crate::forge::turns::Turn;
-use crate::forge::{Asked, Desk, Forge, ForgeError};
+use crate::forge::{Asked, Desk, Finishing, Forge, ForgeError, drafts};
 use crate::http::client::HttpClient;
 use crate::model::commit::{CommitId, MadeCommit, NewCommit};
 use crate::model::environment::BranchName;
 use crate::model::pull_request::{
-    Check, CheckState, ForgeKind, Lack, Listing, Merge, NewPullRequest, PullRequest, Readiness, Release, Source, State,
-    Status,
+    Check, CheckState, Demands, ForgeKind, Lack, Listing, Merge, NewPullRequest, PullRequest, Readiness, Release,
+    Source, State, Status,
 };
 
 /// The most characters of a body. Gitea sets no limit (its column is a `LONGTEXT`); whoever reads it does.
@@ -192,8 +195,17 @@ impl Gitea {
         found.into_iter().find(|one| one.state == State::Open && one.base == new.base).ok_or(lost)
     }
 
-    /// Asks for reviews. The pull request stands by now: that nobody could be asked is said, and no more.
-    async fn ask_reviews(&self, pull_request: &PullRequest, reviewers: &[String]) -> Result<(), ForgeError> {
+    /// Asks for reviews that are not asked for yet. The pull request stands by now: that nobody could be asked is said, and no more.
+    async fn ask_reviews(
+        &self,
+        pull_request: &PullRequest,
+        reviewers: &[String],
+        finishing: Finishing,
+    ) -> Result<(), ForgeError> {
+        let mut reviewers = reviewers.to_vec();
+        if finishing == Finishing::Again {
+            self.leave_out_asked(pull_request, &mut reviewers).await?;
+        }
         if reviewers.is_empty() {
             return Ok(());
         }
@@ -204,9 +216,28 @@ impl Gitea {
         match self.rest.write(Method::POST, url, Some(&body)).await {
             Ok(reply) if reply.status == StatusCode::CREATED => {}
             Ok(reply) => tracing::warn!(url = %pull_request.url, said = reply.words(), "nobody was asked for a review"),
-            Err(later @ ForgeError::Later { .. }) => return Err(later),
+            // The answer was lost, and they may be asked.
+            Err(later @ ForgeError::Later { .. }) => {
+                self.leave_out_asked(pull_request, &mut reviewers).await?;
+                return if reviewers.is_empty() { Ok(()) } else { Err(later) };
+            }
             Err(error) => tracing::warn!(url = %pull_request.url, %error, "nobody was asked for a review"),
         }
+        Ok(())
+    }
+
+    /// Leaves out whose reviews are asked for by now.
+    async fn leave_out_asked(&self, pull_request: &PullRequest, reviewers: &mut Vec<String>) -> Result<(), ForgeError> {
+        if reviewers.is_empty() {
+            return Ok(());
+        }
+        let reply = self.rest.read(self.of("pulls", pull_request, &[])).await?;
+        let now: RawPullRequest = reply.granted(&[StatusCode::OK], |reply| self.refused(reply))?.json()?;
+        let names = |asked: Option<Vec<RawAsked>>| asked.unwrap_or_default().into_iter().map(|asked| asked.name);
+        let asked: Vec<String> = names(now.requested_reviewers).chain(names(now.requested_reviewers_teams)).collect();
+        // Teams go by their short names there.
+        let short = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
+        reviewers.retain(|name| !asked.iter().any(|asked| asked.eq_ignore_ascii_case(&short(name))));
         Ok(())
     }
 
@@ -236,7 +267,7 @@ impl Gitea {
 
 /// Writes a title as Gitea tells drafts.
 fn title(title: &str, is_draft: bool) -> String {
-    if is_draft { format!("{DRAFT}{title}") } else { title.to_owned() }
+    if is_draft { format!("{DRAFT}{title}") } else { drafts::undrafted(title, &DRAFTS) }
 }
 
 impl Comments for Gitea {
@@ -287,8 +318,8 @@ impl Forge for Gitea {
         !new.reviewers.is_empty()
     }
 
-    fn finish<'a>(&'a self, opened: &'a PullRequest, new: &'a NewPullRequest) -> Asked<'a, ()> {
-        Box::pin(self.ask_reviews(opened, &new.reviewers))
+    fn finish<'a>(&'a self, opened: &'a PullRequest, new: &'a NewPullRequest, finishing: Finishing) -> Asked<'a, ()> {
+        Box::pin(self.ask_reviews(opened, &new.reviewers, finishing))
     }
 
     fn rewrite<'a>(&'a self, pull_request: &'a PullRequest, text: &'a str, body: &'a str) -> Asked<'a, ()> {
@@ -369,16 +400,8 @@ impl Forge for Gitea {
         Box::pin(self.write_status(commit, status))
     }
 
-    fn lacks(&self) -> Asked<'_, Vec<Lack>> {
-        Box::pin(async move {
-            let settings = self.read_settings().await?;
-            let may_push = settings.permissions.is_some_and(|permissions| permissions.push);
-            let lack = Lack {
-                permission: "write access, with the scopes write:repository and write:issue".to_owned(),
-                needed_to: "push head branches, and open, change and merge pull requests".to_owned(),
-            };
-            Ok(if may_push { Vec::new() } else { vec![lack] })
-        })
+    fn lacks<'a>(&'a self, demands: &'a Demands) -> Asked<'a, Vec<Lack>> {
+        Box::pin(self.read_lacks(demands))
     }
 
     fn body_limit(&self) -> usize {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use crate::forge::drafts;
 use crate::model::commit::CommitId;
 use crate::model::environment::BranchName;
 use crate::model::marker;
@@ -14,7 +15,7 @@ use crate::model::pull_request::{Armed, Check, CheckState, Number, PullRequest, 
 pub(super) const DRAFT: &str = "WIP: ";
 
 /// The prefixes by which a title tells a draft by default.
-const DRAFTS: [&str; 2] = ["WIP:", "[WIP]"];
+pub(super) const DRAFTS: [&str; 2] = ["WIP:", "[WIP]"];
 
 #[derive(Debug, Deserialize)]
 pub(super) struct RawPullRequest {
@@ -34,8 +35,18 @@ pub(super) struct RawPullRequest {
     #[serde(default)]
     pub(super) mergeable: bool,
     merge_base: Option<String>,
+    /// Whose reviews are asked for.
+    pub(super) requested_reviewers: Option<Vec<RawAsked>>,
+    pub(super) requested_reviewers_teams: Option<Vec<RawAsked>>,
     pub(super) head: RawBranch,
     pub(super) base: RawBranch,
+}
+
+/// A user or a team that is asked for a review.
+#[derive(Debug, Deserialize)]
+pub(super) struct RawAsked {
+    #[serde(default, alias = "login")]
+    pub(super) name: String,
 }
 
 /// One side of a pull request.
@@ -58,7 +69,7 @@ impl RawPullRequest {
 
     /// Whether it may not be merged because its author is not done.
     pub(super) fn is_draft(&self) -> bool {
-        self.draft || DRAFTS.iter().any(|prefix| begins(&self.title, prefix))
+        self.draft || DRAFTS.iter().any(|prefix| drafts::begins(&self.title, prefix))
     }
 
     /// Returns its text.
@@ -79,7 +90,7 @@ impl RawPullRequest {
     /// Turns it into the plain noun.
     pub(super) fn into_plain(self) -> PullRequest {
         let is_draft = self.is_draft();
-        let title = without_draft(&self.title).to_owned();
+        let title = drafts::plain(&self.title, &DRAFTS, is_draft);
         let body = self.body.unwrap_or_default();
         let (marker, is_open) = (marker::read(&body), self.state != "closed" && !self.merged);
         // No listing tells of it: whoever told Gitea to merge by itself has written it there first.
@@ -104,15 +115,6 @@ impl RawPullRequest {
             told: None,
         }
     }
-}
-
-fn begins(title: &str, prefix: &str) -> bool {
-    title.get(..prefix.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(prefix))
-}
-
-fn without_draft(title: &str) -> &str {
-    let prefix = DRAFTS.iter().find(|prefix| begins(title, prefix));
-    prefix.map_or(title, |prefix| title[prefix.len()..].trim_start())
 }
 
 #[derive(Debug, Deserialize)]
@@ -158,7 +160,7 @@ pub(super) fn newest(statuses: Vec<RawStatus>) -> Vec<Check> {
             _ => CheckState::Pending,
         };
         let text = status.description.unwrap_or_default();
-        Check { name: status.context, state, word: status.status, text, time: status.updated_at }
+        Check { name: status.context, state, word: status.status, text, is_run: false, time: status.updated_at }
     };
     newest.into_values().map(plain).collect()
 }
@@ -244,6 +246,7 @@ pub(super) struct RawRepository {
     #[serde(default)]
     allow_fast_forward_only_merge: bool,
     pub(super) permissions: Option<RawPermissions>,
+    pub(super) default_branch: Option<String>,
 }
 
 /// What the token's owner may do here.

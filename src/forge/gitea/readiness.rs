@@ -5,12 +5,15 @@ use std::collections::BTreeSet;
 use globset::Glob;
 use reqwest::StatusCode;
 
-use crate::forge::ForgeError;
 use crate::forge::gitea::raw::{RawProtected, RawPullRequest, RawReview, RawRule, verdicts};
 use crate::forge::gitea::{Gitea, PAGE};
+use crate::forge::{DRAFT, ForgeError};
 use crate::model::environment::BranchName;
 use crate::model::gate::GateName;
-use crate::model::pull_request::{Check, PullRequest, Readiness, STATUS_PREFIX};
+use crate::model::pull_request::{Check, PullRequest, Readiness};
+
+/// What the contexts of gates begin with.
+const OWN: &str = "tagboat/";
 
 impl Gitea {
     /// Asks for everything that decides whether a pull request may be merged.
@@ -31,7 +34,7 @@ impl Gitea {
             approvals: approving(&verdicts, head),
             changes_requested: of_state("REQUEST_CHANGES").map(|(name, _)| name.clone()).collect(),
             blocked: None,
-            has_queue: false,
+            queue: None,
             is_behind: rule.block_on_outdated_branch && now.is_behind(),
             is_blocked_by_checks: false,
             labels: now.labels().map(str::to_owned).collect(),
@@ -46,7 +49,7 @@ impl Gitea {
         } else if now.base.label != pull_request.base.as_str() {
             Some("its base branch has been changed: the next pass looks again".to_owned())
         } else if now.is_draft() {
-            Some("it is a draft".to_owned())
+            Some(DRAFT.to_owned())
         } else if protected.protected && missing > 0 {
             Some(format!("{missing} more must approve its head commit"))
         } else if is_asked {
@@ -129,8 +132,7 @@ fn required(protected: &RawProtected, checks: &[Check]) -> BTreeSet<String> {
         let is_named = checks.iter().any(|check| check.name == *context);
         let glob = glob.filter(|_| !is_named);
         let fits = |name: &String| glob.as_ref().is_some_and(|glob| glob.is_match(name));
-        let own = GateName::ALL.iter().map(|gate| format!("{STATUS_PREFIX}{gate}"));
-        let mut own = own.filter(|_| context.starts_with(STATUS_PREFIX));
+        let mut own = GateName::ALL.into_iter().map(GateName::context).filter(|_| context.starts_with(OWN));
         let found = checks.iter().map(|check| &check.name).find(|name| fits(name)).cloned();
         found.or_else(|| own.find(|name| fits(name))).unwrap_or_else(|| context.clone())
     };
@@ -146,7 +148,7 @@ mod tests {
     fn a_required_pattern_is_the_check_that_fits_it_or_missing() {
         let check = |name: &str| {
             let (name, word) = (name.to_owned(), "success".to_owned());
-            Check { name, state: CheckState::Passed, word, text: String::new(), time: None }
+            Check { name, state: CheckState::Passed, word, text: String::new(), is_run: false, time: None }
         };
         let protected = RawProtected {
             enable_status_check: true,

@@ -7,7 +7,6 @@ use crate::forge::ForgeError;
 use crate::forge::github::{GitHub, raw};
 use crate::model::deployment::{Deployment, DeploymentState};
 use crate::model::image::shorten;
-use crate::model::pull_request::Lack;
 
 /// What a deployment is for, by which ours are told from those of others.
 const TASK: &str = "deploy:tagboat";
@@ -93,20 +92,5 @@ impl GitHub {
             StatusCode::CREATED => Ok(()),
             _ => Err(answer.refusal("to set the status of a deployment")),
         }
-    }
-
-    pub(super) async fn deployments_lacking(&self) -> Result<Option<Lack>, ForgeError> {
-        let needed_to = "record deployments, which `deployments` of an environment asks for".to_owned();
-        let lack = || Lack { permission: "deployments: write".to_owned(), needed_to };
-        if let Some(held) = self.app_permissions().await? {
-            let has = held.iter().any(|(name, level)| name == "deployments" && level == "write");
-            return Ok((!has).then(lack));
-        }
-        let answer = self.transport.get(&self.url(&["deployments"], &[("per_page", "1")])).await?;
-        if let Some(scopes) = answer.header("x-oauth-scopes").filter(|scopes| !scopes.trim().is_empty()) {
-            let has = scopes.split(',').any(|scope| matches!(scope.trim(), "repo" | "repo_deployment"));
-            return Ok((!has).then(lack));
-        }
-        Ok(matches!(answer.status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND).then(lack))
     }
 }

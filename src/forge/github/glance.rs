@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::forge::ForgeError;
 use crate::forge::github::judging::{Asked, Now, Told};
+use crate::forge::github::merge::queue;
 use crate::forge::github::{GitHub, raw, rollup};
 use crate::model::commit::CommitId;
 use crate::model::pull_request::{Glance, Number, PullRequest};
@@ -28,7 +29,9 @@ const RULES: [&str; 2] = ["refUpdateRule", "rules"];
 const PULL: &str = "state isDraft headRefOid baseRefName mergeable mergeStateStatus \
                     labels(first: 100) { pageInfo { hasNextPage } nodes { name } } \
                     reviews(first: 100) { pageInfo { hasNextPage } \
-                    nodes { state authorAssociation author { __typename login } commit { oid } } }";
+                    nodes { state authorAssociation author { __typename login } commit { oid } } } \
+                    isInMergeQueue timelineItems(last: 1, itemTypes: REMOVED_FROM_MERGE_QUEUE_EVENT) \
+                    { nodes { __typename ... on RemovedFromMergeQueueEvent { createdAt reason } } }";
 
 /// What is asked of a base branch: its classic protection as whoever may read sees it, and the rules of rulesets.
 const BASE: &str = "refUpdateRule { requiredStatusCheckContexts } \
@@ -169,9 +172,10 @@ impl GitHub {
                     break;
                 }
             };
+            let hides_starts = said.withheld.contains(&STARTS);
             let hides_rules = RULES.iter().any(|name| said.withheld.contains(name));
             let glance = |at: usize, pull: &PullRequest| {
-                let glance = read(&said.data["repository"], at, some, pull)?;
+                let glance = read((&said.data["repository"], hides_starts), (at, some), pull)?;
                 Some(Glance { is_whole: glance.is_whole && !hides_rules, ..glance })
             };
             let told = some.iter().enumerate().filter_map(|(at, pull)| Some((key(pull), glance(at, pull)?)));
@@ -217,15 +221,21 @@ fn bases<'a>(pulls: &[&'a PullRequest]) -> Vec<&'a str> {
 }
 
 /// Reads what was told of the pull request at a place; `None` where it is not told whole, or has another shape than documented.
-fn read(said: &Value, at: usize, all: &[&PullRequest], pull: &PullRequest) -> Option<Glance> {
-    let checks = rollup::checks(&said[format!("c{at}")])?;
+fn read(
+    (said, hides_starts): (&Value, bool),
+    (at, all): (usize, &[&PullRequest]),
+    pull: &PullRequest,
+) -> Option<Glance> {
+    let checks = rollup::checks(&said[format!("c{at}")], hides_starts)?;
+    let queue = Some(queue(&said[format!("p{at}")])?);
     let (now, reviews) = seen(&said[format!("p{at}")])?;
     let base = bases(all).iter().position(|base| *base == pull.base.as_str())?;
     let asked = asked(&said[format!("b{base}")]);
     // Where GitHub itself sees nothing in the way, what was read of its rules may be more than it asks of whoever looks.
     let is_free = matches!(now.state.as_deref(), Some("clean" | "unstable" | "has_hooks"));
     let has_asked = asked.is_some();
-    let readiness = Told { asked: asked.clone().unwrap_or_default(), reviews, now }.judge(pull, checks);
+    let told = Told { asked: asked.clone().unwrap_or_default(), reviews, now, queue };
+    let readiness = told.judge(pull, checks);
     let is_named = |name: &String| readiness.checks.iter().any(|check| check.name == *name);
     let is_held =
         readiness.approvals < asked.map_or(0, |asked| asked.approvals) || !readiness.required.iter().all(is_named);
@@ -263,7 +273,7 @@ fn asked(base: &Value) -> Option<Asked> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::pull_request::{Readiness, State};
+    use crate::model::pull_request::{Queue, Readiness, State};
 
     const HEAD: &str = "1111111111111111111111111111111111111111";
 
@@ -315,7 +325,8 @@ mod tests {
         asked.checks.extend(Vec::<String>::deserialize(&fact.classic).unwrap());
         let reviews: Vec<raw::Review> = serde_json::from_value(fact.reviews.clone()).unwrap();
         let now: raw::PullRequest = read(&fact.pull);
-        Told { asked, reviews, now: now.into_now() }.judge(&pull(), Vec::new())
+        let queue = Some(Queue::default());
+        Told { asked, reviews, now: now.into_now(), queue }.judge(&pull(), Vec::new())
     }
 
     fn capital(value: &Value) -> Value {
@@ -364,9 +375,10 @@ mod tests {
                 "baseRefName": pull["base"]["ref"], "mergeable": mergeable,
                 "mergeStateStatus": capital(&pull["mergeable_state"]),
                 "labels": all(rows(&pull["labels"]).into_iter()),
+                "isInMergeQueue": false, "timelineItems": {"nodes": []},
                 "reviews": all(rows(&fact.reviews).iter().map(review)),
             },
-            "c0": {"statusCheckRollup": null},
+            "c0": {"statusCheckRollup": null, "checkSuites": all(std::iter::empty())},
             "b0": {
                 "refUpdateRule": {"requiredStatusCheckContexts": fact.classic},
                 "rules": all(rows(&fact.rules).iter().map(rule)),
@@ -376,7 +388,7 @@ mod tests {
 
     fn by_graphql(fact: &Fact) -> Option<Glance> {
         let pull = pull();
-        read(&told(fact), 0, &[&pull], &pull)
+        read((&told(fact), false), (0, &[&pull]), &pull)
     }
 
     fn with(change: impl Fn(&mut Fact)) -> Fact {
@@ -447,7 +459,7 @@ mod tests {
             assert_eq!(told.readiness, by_rest(&fact), "{} {} {}", fact.pull, fact.reviews, fact.rules);
         }
         let alone = by_rest(&with(|fact| fact.rules = json!([{"type": "merge_queue"}])));
-        assert!(alone.has_queue && alone.blocked.is_none() && alone.labels.contains("tagboat/hold"));
+        assert!(alone.queue.is_some() && alone.blocked.is_none() && alone.labels.contains("tagboat/hold"));
     }
 
     #[test]
@@ -465,7 +477,7 @@ mod tests {
         for rules in [Value::Null, json!({"pageInfo": {"hasNextPage": true}, "nodes": []}), json!([])] {
             let mut said = told(&required);
             said["b0"]["rules"] = rules;
-            assert!(!read(&said, 0, &[&pull], &pull).unwrap().is_whole, "{said}");
+            assert!(!read((&said, false), (0, &[&pull]), &pull).unwrap().is_whole, "{said}");
         }
     }
 
@@ -475,12 +487,12 @@ mod tests {
         for path in ["/p0/reviews/pageInfo/hasNextPage", "/p0/labels/pageInfo/hasNextPage"] {
             let mut said = told(&fact());
             *said.pointer_mut(path).unwrap() = true.into();
-            assert_eq!(read(&said, 0, &[&pull], &pull), None, "{path}");
+            assert_eq!(read((&said, false), (0, &[&pull]), &pull), None, "{path}");
         }
-        for path in ["/p0", "/c0", "/p0/reviews", "/p0/state"] {
+        for path in ["/p0", "/c0", "/p0/reviews", "/p0/state", "/p0/isInMergeQueue", "/c0/checkSuites"] {
             let mut said = told(&fact());
             *said.pointer_mut(path).unwrap() = Value::Null;
-            assert_eq!(read(&said, 0, &[&pull], &pull), None, "{path}");
+            assert_eq!(read((&said, false), (0, &[&pull]), &pull), None, "{path}");
         }
     }
 }

@@ -4,9 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::forge::DRAFT;
 use crate::forge::github::raw;
 use crate::model::image::shorten;
-use crate::model::pull_request::{Check, PullRequest, Readiness};
+use crate::model::pull_request::{Check, PullRequest, Queue, Readiness};
 
 /// What the rules and the protection of a base branch ask for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -68,12 +69,14 @@ pub(super) struct Told {
     /// Oldest first.
     pub(super) reviews: Vec<raw::Review>,
     pub(super) now: Now,
+    /// Where it stands with the merge queue, where that was asked.
+    pub(super) queue: Option<Queue>,
 }
 
 impl Told {
     /// Judges whether a head commit may be merged.
     pub(super) fn judge(self, pull_request: &PullRequest, checks: Vec<Check>) -> Readiness {
-        let Self { asked, reviews, now } = self;
+        let Self { asked, reviews, now, queue } = self;
         let (approvals, changes_requested) = reviewed(reviews, pull_request);
         let blocked = blocked(&now, pull_request, &asked, approvals);
         let state = now.state.as_deref();
@@ -87,7 +90,7 @@ impl Told {
             is_blocked_by_checks: is_blocked_by_checks && approvals >= asked.approvals,
             blocked,
             required: asked.checks,
-            has_queue: asked.has_queue,
+            queue: queue.filter(|queue| asked.has_queue || queue.is_in),
             labels: now.labels,
         }
     }
@@ -126,7 +129,7 @@ fn blocked(now: &Now, judged: &PullRequest, asked: &Asked, approvals: u32) -> Op
         return Some("its base branch has been changed: the next pass looks again".to_owned());
     }
     if now.is_draft {
-        return Some("it is a draft".to_owned());
+        return Some(DRAFT.to_owned());
     }
     if let Some(unread) = &asked.unread {
         return Some(unread.clone());
@@ -137,7 +140,7 @@ fn blocked(now: &Now, judged: &PullRequest, asked: &Asked, approvals: u32) -> Op
     match (now.mergeable, now.state.as_deref().unwrap_or("unknown")) {
         (Some(false), _) | (_, "dirty") => Some("it conflicts with the base branch".to_owned()),
         (None, _) | (_, "unknown") => Some("GitHub is still working out whether it can be merged".to_owned()),
-        (_, "draft") => Some("it is a draft".to_owned()),
+        (_, "draft") => Some(DRAFT.to_owned()),
         // A queue brings it up to date and asks for its checks by itself.
         _ if asked.has_queue => None,
         (_, "behind") => Some("it is behind the base branch, which wants it up to date".to_owned()),

@@ -1,21 +1,33 @@
 //! Merging: pinned to the commit that was judged, by a way that the repository allows, or through its merge queue.
 
 use reqwest::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::forge::ForgeError;
+use crate::forge::github::judging::Asked;
 use crate::forge::github::{GitHub, raw};
 use crate::forge::words::Words;
 use crate::model::commit::CommitId;
-use crate::model::pull_request::{Merge, PullRequest};
+use crate::model::environment::BranchName;
+use crate::model::image::shorten;
+use crate::model::pull_request::{Left, Merge, PullRequest, Queue};
 
-/// Asks for what a queue wants to know of a pull request.
+/// Asks for what a queue wants to know of a pull request, and how it stands with it.
 const QUEUED: &str = "query($owner: String!, $name: String!, $number: Int!) { repository(owner: $owner, name: $name) \
-                      { pullRequest(number: $number) { id isInMergeQueue } } }";
+                      { pullRequest(number: $number) { id isInMergeQueue autoMergeRequest { enabledAt } \
+                      timelineItems(last: 1, itemTypes: REMOVED_FROM_MERGE_QUEUE_EVENT) \
+                      { nodes { __typename ... on RemovedFromMergeQueueEvent { createdAt reason } } } } } }";
+
+/// Asks whether the classic protection of a branch wants a straight line, which REST tells administrators alone.
+const LINEAR: &str = "query($owner: String!, $name: String!, $base: String!) { repository(owner: $owner, name: $name) \
+                      { ref(qualifiedName: $base) { refUpdateRule { requiresLinearHistory } } } }";
 
 /// Puts a pull request into the queue, if its head is still this commit.
 const ENQUEUE: &str = "mutation($id: ID!, $head: GitObjectID!) { enqueuePullRequest(input: {pullRequestId: $id, \
                        expectedHeadOid: $head}) { mergeQueueEntry { id } } }";
+
+/// Takes a pull request out of the queue.
+const DEQUEUE: &str = "mutation($id: ID!) { dequeuePullRequest(input: {id: $id}) { clientMutationId } }";
 
 /// Tells GitHub to merge by itself, if the head is still this commit.
 const ARM: &str = "mutation($id: ID!, $method: PullRequestMergeMethod!, $head: GitObjectID!, $title: String, $text: String) \
@@ -25,6 +37,15 @@ const ARM: &str = "mutation($id: ID!, $method: PullRequestMergeMethod!, $head: G
 /// Takes that back.
 const DISARM: &str =
     "mutation($id: ID!) { disablePullRequestAutoMerge(input: {pullRequestId: $id}) { clientMutationId } }";
+
+/// How a pull request stands with the merge queue, and with merging by itself.
+pub(super) struct Standing {
+    /// What GraphQL calls it.
+    id: String,
+    /// Whether GitHub is to merge it by itself, or to put it into the queue.
+    is_armed: bool,
+    pub(super) queue: Queue,
+}
 
 impl GitHub {
     pub(super) async fn armed(
@@ -37,12 +58,12 @@ impl GitHub {
         if let Some(unread) = asked.unread {
             return Ok(Merge::NotReady(unread));
         }
-        let Some(method) = self.method(asked.methods.as_deref(), asked.is_linear).await? else {
+        let Some(method) = self.method(&asked, &pull_request.base).await? else {
             return Ok(Merge::NotReady(
                 "the repository and the rules of its base branch allow no way to merge".to_owned(),
             ));
         };
-        let (id, _) = self.queued(pull_request).await?;
+        let id = self.queued(pull_request).await?.id;
         let (title, text) = said(method, pull_request, message);
         let method = method.to_ascii_uppercase();
         let order = json!({"id": id, "method": method, "head": head.as_str(), "title": title, "text": text});
@@ -53,14 +74,22 @@ impl GitHub {
     }
 
     pub(super) async fn disarmed(&self, pull_request: &PullRequest) -> Result<(), ForgeError> {
-        let (id, _) = self.queued(pull_request).await?;
-        match self.transport.graphql(DISARM, json!({"id": id})).await? {
-            Ok(_) => Ok(()),
-            Err(words) => Err(ForgeError::Skip(format!(
-                "GitHub does not take back that it merges by itself: {}",
-                words.join("; ")
-            ))),
+        let Standing { id, is_armed, queue } = self.queued(pull_request).await?;
+        let orders = [
+            (queue.is_in, DEQUEUE, "GitHub does not take it out of the merge queue"),
+            (is_armed, DISARM, "GitHub does not take back that it merges by itself"),
+        ];
+        for (_, order, refusal) in orders.into_iter().filter(|(is_due, ..)| *is_due) {
+            if let Err(words) = self.transport.graphql(order, json!({"id": id})).await? {
+                return Err(ForgeError::Skip(format!("{refusal}: {}", words.join("; "))));
+            }
         }
+        // That it was put there at this head counts no more.
+        let now = pull_request.disarmed();
+        if now.body == pull_request.body {
+            return Ok(());
+        }
+        self.rewritten(pull_request, &now.title, &now.body).await
     }
 
     pub(super) async fn merged(
@@ -76,7 +105,7 @@ impl GitHub {
         if asked.has_queue {
             return self.enqueued(pull_request, head).await;
         }
-        let Some(method) = self.method(asked.methods.as_deref(), asked.is_linear).await? else {
+        let Some(method) = self.method(&asked, &pull_request.base).await? else {
             return Ok(Merge::NotReady(
                 "the repository and the rules of its base branch allow no way to merge".to_owned(),
             ));
@@ -119,7 +148,8 @@ impl GitHub {
 
     /// Returns a way to merge that the repository and its rules allow. A squash comes first: the one commit keeps its
     /// message with the trailers, and the base branch its straight line.
-    async fn method(&self, rules: Option<&[String]>, is_linear: bool) -> Result<Option<&'static str>, ForgeError> {
+    async fn method(&self, asked: &Asked, base: &BranchName) -> Result<Option<&'static str>, ForgeError> {
+        let rules = asked.methods.as_deref();
         let repository = self.repository().await?;
         let ways = [
             ("squash", repository.allow_squash_merge),
@@ -131,8 +161,29 @@ impl GitHub {
             return Ok(Some("merge"));
         }
         let fits = |way: &str| rules.is_none_or(|rules| rules.iter().any(|rule| rule == way));
-        let mut allowed = ways.into_iter().filter(|(_, allowed)| *allowed == Some(true)).map(|(way, _)| way);
-        Ok(allowed.find(|way| fits(way) && !(is_linear && *way == "merge")))
+        let allowed = ways.into_iter().filter(|(_, allowed)| *allowed == Some(true)).map(|(way, _)| way);
+        let mut allowed = allowed.filter(|way| fits(way));
+        match (allowed.next(), allowed.next()) {
+            (Some("merge"), other) if asked.is_linear => Ok(other),
+            // Without another way GitHub's own answer says why not.
+            (Some("merge"), Some(other)) if self.is_linear(base).await? => Ok(Some(other)),
+            (way, _) => Ok(way),
+        }
+    }
+
+    /// Whether the classic protection of a base branch wants a straight line. Where GraphQL does not tell, GitHub's answer to the merge does.
+    async fn is_linear(&self, base: &BranchName) -> Result<bool, ForgeError> {
+        let asked = json!({"owner": self.owner, "name": self.name, "base": format!("refs/heads/{base}")});
+        match self.transport.ask_graphql(LINEAR, asked, &["refUpdateRule"]).await? {
+            Ok(said) => Ok(said.data["repository"]["ref"]["refUpdateRule"]["requiresLinearHistory"] == true),
+            Err(words) => {
+                tracing::debug!(
+                    words = words.join("; "),
+                    "GraphQL does not tell whether the base wants a straight line"
+                );
+                Ok(false)
+            }
+        }
     }
 
     /// Asks what the repository allows; once, since it is the same for all of its pull requests.
@@ -144,8 +195,8 @@ impl GitHub {
         self.settings.of(&(), asked).await
     }
 
-    /// Returns what GraphQL calls a pull request, and whether it is in the queue.
-    async fn queued(&self, pull_request: &PullRequest) -> Result<(String, bool), ForgeError> {
+    /// Asks what GraphQL calls a pull request, and how it stands with the queue.
+    pub(super) async fn queued(&self, pull_request: &PullRequest) -> Result<Standing, ForgeError> {
         let asked = json!({"owner": self.owner, "name": self.name, "number": pull_request.number.0});
         let said = match self.transport.ask_graphql(QUEUED, asked, &[]).await? {
             Ok(said) => said.data,
@@ -154,15 +205,17 @@ impl GitHub {
             }
         };
         let pull = &said["repository"]["pullRequest"];
-        match pull["id"].as_str() {
-            Some(id) => Ok((id.to_owned(), pull["isInMergeQueue"] == true)),
+        match pull["id"].as_str().zip(queue(pull)) {
+            Some((id, queue)) => {
+                Ok(Standing { id: id.to_owned(), is_armed: !pull["autoMergeRequest"].is_null(), queue })
+            }
             None => Err(ForgeError::Skip("GitHub does not know the pull request any more".to_owned())),
         }
     }
 
     async fn enqueued(&self, pull_request: &PullRequest, head: &CommitId) -> Result<Merge, ForgeError> {
-        let (id, is_queued) = self.queued(pull_request).await?;
-        if is_queued {
+        let Standing { id, queue, .. } = self.queued(pull_request).await?;
+        if queue.is_in {
             return Ok(Merge::Enqueued);
         }
         match self.transport.graphql(ENQUEUE, json!({"id": id, "head": head.as_str()})).await? {
@@ -170,6 +223,14 @@ impl GitHub {
             Err(words) => Ok(Merge::NotReady(format!("the merge queue does not take it: {}", words.join("; ")))),
         }
     }
+}
+
+/// Reads how a pull request stands with the merge queue; `None` where it is not told as documented. Why it left is no enumeration.
+pub(super) fn queue(pull: &Value) -> Option<Queue> {
+    let last = &pull["timelineItems"]["nodes"].as_array()?.first().unwrap_or(&Value::Null);
+    let at = last["createdAt"].as_str().map(str::to_owned);
+    let why = shorten(last["reason"].as_str().unwrap_or("GitHub does not say why"));
+    Some(Queue { is_in: pull["isInMergeQueue"].as_bool()?, left: at.map(|at| Left { at, why }) })
 }
 
 /// Returns the title and the text of the commit by which it is merged, where GitHub makes one: the title of a merge stays its own.

@@ -16,6 +16,7 @@ mod raw;
 mod readiness;
 mod rollup;
 mod runs;
+mod suites;
 mod transport;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,15 +34,15 @@ use crate::forge::github::transport::Transport;
 use crate::forge::once::Once;
 use crate::forge::releases::{self, PUBLIC_HOST};
 use crate::forge::turns::Turn;
-use crate::forge::{Asked, Desk, Forge, ForgeError};
+use crate::forge::{Asked, Desk, Finishing, Forge, ForgeError};
 use crate::http::client::HttpClient;
 use crate::http::target::host_of;
 use crate::model::commit::{CommitId, MadeCommit, NewCommit};
 use crate::model::deployment::Deployment;
 use crate::model::environment::BranchName;
 use crate::model::pull_request::{
-    Check, ForgeKind, Glance, Lack, Listing, Merge, NewPullRequest, Number, PullRequest, Readiness, Release, Source,
-    Status,
+    Check, Demands, ForgeKind, Glance, Lack, Listing, Merge, NewPullRequest, Number, PullRequest, Readiness, Release,
+    Source, Status,
 };
 
 /// The API of github.com.
@@ -105,6 +106,17 @@ impl GitHub {
         self.transport.token().await
     }
 
+    /// Lets the token go that is held of an App's installation, which Git was refused with; tells whether there can be another.
+    pub async fn let_go(&self) -> bool {
+        self.transport.let_go_of_any().await
+    }
+
+    /// Asks whose the credential is: REST tells that of no token of an installation, and GraphQL of all.
+    async fn login(&self) -> Result<Option<String>, ForgeError> {
+        let told = self.transport.ask_graphql("query { viewer { login } }", serde_json::json!({}), &[]).await?;
+        Ok(told.ok().and_then(|told| Some(told.data.pointer("/viewer/login")?.as_str()?.to_owned())))
+    }
+
     /// Returns the URL of something below the repository.
     fn url(&self, path: &[&str], query: &[(&str, &str)]) -> Url {
         self.transport.url(&self.path(path), query)
@@ -137,8 +149,8 @@ impl Forge for GitHub {
         !new.labels.is_empty() || !new.reviewers.is_empty()
     }
 
-    fn finish<'a>(&'a self, opened: &'a PullRequest, new: &'a NewPullRequest) -> Asked<'a, ()> {
-        Box::pin(self.adorned(opened, new))
+    fn finish<'a>(&'a self, opened: &'a PullRequest, new: &'a NewPullRequest, finishing: Finishing) -> Asked<'a, ()> {
+        Box::pin(self.adorned(opened, new, finishing))
     }
 
     fn rewrite<'a>(&'a self, pull_request: &'a PullRequest, title: &'a str, body: &'a str) -> Asked<'a, ()> {
@@ -229,12 +241,12 @@ impl Forge for GitHub {
         Box::pin(self.deployed(deployment))
     }
 
-    fn lacks_for_deployments(&self) -> Asked<'_, Option<Lack>> {
-        Box::pin(self.deployments_lacking())
+    fn lacks<'a>(&'a self, demands: &'a Demands) -> Asked<'a, Vec<Lack>> {
+        Box::pin(self.permissions_lacking(demands))
     }
 
-    fn lacks(&self) -> Asked<'_, Vec<Lack>> {
-        Box::pin(self.permissions_lacking())
+    fn asks_as(&self) -> Asked<'_, Option<String>> {
+        Box::pin(self.login())
     }
 
     fn body_limit(&self) -> usize {

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// The most writes in a minute (GitHub's documentation, "Rate limits for the REST API", secondary limits).
-const A_MINUTE: usize = 80;
+/// The most writes in a minute. GitHub takes 80 (its documentation, "Rate limits for the REST API", secondary limits), and counts them as
+/// they arrive, which is less evenly than they were sent.
+const A_MINUTE: usize = 76;
 
-/// The most writes in an hour, from the same place.
-const AN_HOUR: usize = 500;
+/// The most writes in an hour, of the 500 that the same place names.
+const AN_HOUR: usize = 490;
 
 /// The writes of the last hour.
 #[derive(Debug, Default)]
@@ -52,23 +53,24 @@ mod tests {
     }
 
     #[test]
-    fn lets_eighty_writes_pass_in_a_minute_and_five_hundred_in_an_hour() {
+    fn lets_fewer_than_eighty_writes_pass_in_a_minute_and_than_five_hundred_in_an_hour() {
         let mut pace = Pace::default();
-        for _ in 0..80 {
+        for _ in 0..A_MINUTE {
             assert_eq!(pace.wait(at(0)), None);
             pace.note(at(0));
         }
         assert_eq!(pace.wait(at(20)), Some(Duration::from_secs(40)));
         for minute in 1..=5 {
-            for _ in 0..80 {
+            for _ in 0..A_MINUTE {
                 assert_eq!(pace.wait(at(minute * 60)), None);
                 pace.note(at(minute * 60));
             }
         }
-        for _ in 480..500 {
+        for _ in 6 * A_MINUTE..AN_HOUR {
             pace.note(at(360));
         }
         assert_eq!(pace.wait(at(600)), Some(Duration::from_secs(3000)));
         assert_eq!(pace.wait(at(3600)), None);
+        const { assert!(A_MINUTE < 80 && AN_HOUR < 500) };
     }
 }

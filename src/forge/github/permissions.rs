@@ -1,74 +1,173 @@
-//! What a credential may do: told by GitHub where it tells, else asked for by reading alone.
+//! What a credential may do: told by GitHub where it tells, else asked for by reading, and by changes that nobody can make.
+//!
+//! No token but a classic one and an App's says what it may write. So such a token asks to change what is not there: whoever may make
+//! changes is told that this one is invalid, whoever may not is forbidden it.
 
-use reqwest::StatusCode;
+use std::collections::BTreeSet;
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use url::Url;
 
 use crate::forge::ForgeError;
 use crate::forge::github::identity::Identity;
+use crate::forge::github::transport::Answer;
 use crate::forge::github::{GitHub, raw};
-use crate::model::pull_request::Lack;
+use crate::model::pull_request::{Certainty, Demands, Lack};
 
-/// What an App's installation, a fine-grained token and Actions' token need, and for what.
-const NEEDED: [(&str, &str, &str); 4] = [
-    ("contents", "write", "push head branches and merge"),
-    ("pull_requests", "write", "open and change pull requests"),
-    ("statuses", "write", "set the statuses of gates"),
-    ("checks", "read", "see whether checks passed"),
-];
+/// A permission as GitHub names it, the level that is needed, and what for.
+type Need = (&'static str, &'static str, &'static str);
+
+const CONTENTS: Need = ("contents", "write", "push head branches and merge");
+const OPENING: Need = ("pull_requests", "write", "open and change pull requests");
+const LISTING: Need = ("pull_requests", "read", "know what people have refused");
+const SETTING: Need = ("statuses", "write", "set the statuses of gates");
+const SEEING: Need = ("statuses", "read", "see whether statuses passed");
+const CHECKS: Need = ("checks", "read", "see whether checks passed");
+const WORKFLOWS: Need = ("workflows", "write", "change images in workflows");
+const MEMBERS: Need = ("members", "read", "ask teams for reviews");
+const DEPLOYMENTS: Need =
+    ("deployments", "write", "record deployments, which `deployments` of an environment asks for");
+
+/// A commit that no repository has.
+const NO_COMMIT: &str = "0000000000000000000000000000000000000000";
 
 impl GitHub {
-    /// Returns what an App's installation may do; `None` for every other credential.
-    pub(super) async fn app_permissions(&self) -> Result<Option<Vec<(String, String)>>, ForgeError> {
-        match &*self.transport.identity {
-            Identity::App(app) => Ok(Some(self.transport.held(app).await?.permissions)),
-            Identity::Token(_) => Ok(None),
-        }
-    }
-
-    pub(super) async fn permissions_lacking(&self) -> Result<Vec<Lack>, ForgeError> {
-        if let Some(held) = self.app_permissions().await? {
-            let has = |name: &str, level: &str| {
+    pub(super) async fn permissions_lacking(&self, demands: &Demands) -> Result<Vec<Lack>, ForgeError> {
+        if let Identity::App(app) = &*self.transport.identity {
+            let held = self.transport.held(app).await?.permissions;
+            let has = |(name, level, _): &Need| {
                 held.iter().any(|(other, is)| other == name && (is == level || is == "write"))
             };
-            return Ok(NEEDED.iter().filter(|(name, level, _)| !has(name, level)).map(lack).collect());
+            return Ok(needs(demands).iter().filter(|need| !has(need)).map(missing).collect());
         }
         let answer = self.transport.get(&self.url(&[], &[])).await?;
         if answer.status == StatusCode::NOT_FOUND {
-            let permission = "metadata: read".to_owned();
-            return Ok(vec![Lack { permission, needed_to: "see the repository at all".to_owned() }]);
+            return Ok(vec![missing(&("metadata", "read", "see the repository at all"))]);
         }
         if answer.status != StatusCode::OK {
             return Err(answer.refusal("to show the repository"));
         }
         let repository: raw::Repository = answer.json()?;
-        let mut lacks = Vec::new();
-        if repository.permissions.get("push") != Some(&true) {
-            lacks.push(lack(&NEEDED[0]));
-        }
+        let may_push = repository.permissions.get("push") == Some(&true);
+        let mut lacks: Vec<Lack> = (!may_push).then(|| missing(&CONTENTS)).into_iter().collect();
         // Classic tokens alone are told their scopes.
         if let Some(scopes) = answer.header("x-oauth-scopes").filter(|scopes| !scopes.trim().is_empty()) {
-            let has = |scope: &str| scopes.split(',').any(|one| one.trim() == scope);
-            if !has("repo") && (repository.private || !has("public_repo")) {
-                let permission = if repository.private { "repo" } else { "public_repo" };
-                let needed_to = "push, and open and merge pull requests".to_owned();
-                lacks.push(Lack { permission: format!("the scope `{permission}`"), needed_to });
-            }
+            lacks.extend(of_scopes(&scopes.split(',').map(str::trim).collect(), &repository, demands));
             return Ok(lacks);
         }
-        let readings = [
-            (&NEEDED[1], self.url(&["pulls"], &[("per_page", "1")])),
-            (&NEEDED[2], self.url(&["commits", "HEAD", "status"], &[])),
-            (&NEEDED[3], self.url(&["commits", "HEAD", "check-runs"], &[("filter", "latest"), ("per_page", "1")])),
-        ];
-        for (needed, url) in readings {
+        let asked_of = self.readings(demands).into_iter().chain(self.teams(demands));
+        for (need, url) in asked_of {
             let answer = self.transport.get(&url).await?;
-            if matches!(answer.status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) {
-                lacks.push(lack(needed));
+            if matches!(answer.status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) && !has_row(&lacks, &need) {
+                lacks.push(missing(&need));
             }
+        }
+        for (need, url, body) in self.impossible(&repository, demands) {
+            if !has_row(&lacks, &need) {
+                let answer = self.transport.write(Method::POST, &url, Some(&body)).await?;
+                lacks.extend(judged(&answer, &need)?);
+            }
+        }
+        if demands.workflows {
+            lacks.push(Lack { certainty: Certainty::Untold, ..missing(&WORKFLOWS) });
         }
         Ok(lacks)
     }
+
+    /// Returns what is found out by reading.
+    fn readings(&self, demands: &Demands) -> Vec<(Need, Url)> {
+        let newest = [("filter", "latest"), ("per_page", "1")];
+        let mut readings = vec![
+            (if demands.opens { OPENING } else { LISTING }, self.url(&["pulls"], &[("per_page", "1")])),
+            (if demands.opens { SETTING } else { SEEING }, self.url(&["commits", "HEAD", "status"], &[])),
+            (CHECKS, self.url(&["commits", "HEAD", "check-runs"], &newest)),
+        ];
+        if demands.deployments {
+            readings.push((DEPLOYMENTS, self.url(&["deployments"], &[("per_page", "1")])));
+        }
+        readings
+    }
+
+    fn teams(&self, demands: &Demands) -> Vec<(Need, Url)> {
+        let parts = demands.teams.iter().filter_map(|team| team.split_once('/'));
+        parts.map(|(owner, team)| (MEMBERS, self.transport.url(&["orgs", owner, "teams", team], &[]))).collect()
+    }
+
+    /// Returns the changes that nobody can make: a branch at a commit that is not there, a pull request of a branch into itself, the
+    /// status and the deployment of no commit.
+    fn impossible(&self, repository: &raw::Repository, demands: &Demands) -> Vec<(Need, Url, Value)> {
+        let branch = repository.default_branch.as_deref().unwrap_or("main");
+        let reference = json!({"ref": "refs/heads/tagboat/@permissions", "sha": NO_COMMIT});
+        let mut changes = vec![(CONTENTS, self.url(&["git", "refs"], &[]), reference)];
+        if demands.opens {
+            let title = "May pull requests be opened?";
+            let pull_request = json!({"title": title, "head": branch, "base": branch, "body": "", "draft": false});
+            changes.push((OPENING, self.url(&["pulls"], &[]), pull_request));
+            let status = json!({"state": "pending", "context": "tagboat/permissions"});
+            changes.push((SETTING, self.url(&["statuses", NO_COMMIT], &[]), status));
+        }
+        if demands.deployments {
+            let deployment = json!({"ref": NO_COMMIT, "auto_merge": false, "required_contexts": []});
+            changes.push((DEPLOYMENTS, self.url(&["deployments"], &[]), deployment));
+        }
+        changes
+    }
 }
 
-fn lack((name, level, needed_to): &(&str, &str, &str)) -> Lack {
-    Lack { permission: format!("{name}: {level}"), needed_to: (*needed_to).to_owned() }
+/// Says what an App's installation needs, and so does a fine-grained token.
+fn needs(demands: &Demands) -> Vec<Need> {
+    let mut needs = match demands.opens {
+        true => vec![CONTENTS, OPENING, SETTING, CHECKS],
+        false => vec![CONTENTS, LISTING, SEEING, CHECKS],
+    };
+    needs.extend(demands.workflows.then_some(WORKFLOWS));
+    needs.extend((!demands.teams.is_empty()).then_some(MEMBERS));
+    needs.extend(demands.deployments.then_some(DEPLOYMENTS));
+    needs
+}
+
+/// Judges the scopes of a classic token.
+fn of_scopes(scopes: &BTreeSet<&str>, repository: &raw::Repository, demands: &Demands) -> Vec<Lack> {
+    let scope = |name: &str, needed_to: &str| Lack {
+        permission: format!("the scope `{name}`"),
+        needed_to: needed_to.to_owned(),
+        certainty: Certainty::Missing,
+    };
+    let has = |names: &[&str]| names.iter().any(|name| scopes.contains(name));
+    let is_public = !repository.private && has(&["public_repo"]);
+    let mut lacks = Vec::new();
+    if !has(&["repo"]) && !is_public {
+        let name = if repository.private { "repo" } else { "public_repo" };
+        lacks.push(scope(name, "push, and open and merge pull requests"));
+    }
+    if demands.deployments && !has(&["repo", "repo_deployment"]) {
+        lacks.push(scope("repo_deployment", DEPLOYMENTS.2));
+    }
+    if demands.workflows && !has(&["workflow"]) {
+        lacks.push(scope("workflow", WORKFLOWS.2));
+    }
+    if !demands.teams.is_empty() && !has(&["read:org", "write:org", "admin:org"]) {
+        lacks.push(scope("read:org", MEMBERS.2));
+    }
+    lacks
+}
+
+/// Judges the answer to a change that nobody can make.
+fn judged(answer: &Answer, need: &Need) -> Result<Option<Lack>, ForgeError> {
+    match answer.status {
+        StatusCode::FORBIDDEN => Ok(Some(missing(need))),
+        StatusCode::UNAUTHORIZED => Err(answer.refusal("a change")),
+        status if status.is_client_error() && status != StatusCode::NOT_FOUND => Ok(None),
+        // Nothing that GitHub documents: it says nothing about permissions.
+        _ => Ok(Some(Lack { certainty: Certainty::Untold, ..missing(need) })),
+    }
+}
+
+fn has_row(lacks: &[Lack], need: &Need) -> bool {
+    lacks.iter().any(|lack| lack.permission == missing(need).permission)
+}
+
+fn missing((name, level, needed_to): &Need) -> Lack {
+    Lack { permission: format!("{name}: {level}"), needed_to: (*needed_to).to_owned(), certainty: Certainty::Missing }
 }

@@ -10,11 +10,28 @@ use url::Url;
 use crate::forge::comments::{Comment, Comments};
 use crate::forge::github::transport::Answer;
 use crate::forge::github::{GitHub, raw};
-use crate::forge::{Asked, ForgeError};
+use crate::forge::{Asked, Finishing, ForgeError};
 use crate::model::commit::CommitId;
 use crate::model::environment::BranchName;
 use crate::model::marker;
 use crate::model::pull_request::{Listing, NewPullRequest, Number, PullRequest, State};
+
+/// What a pull request is still to get.
+struct Adornment {
+    labels: Vec<String>,
+    reviewers: Vec<String>,
+}
+
+impl Adornment {
+    fn is_empty(&self) -> bool {
+        self.labels.is_empty() && self.reviewers.is_empty()
+    }
+}
+
+/// Returns a team's name without its organization, and a user's as it is.
+fn short(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}
 
 impl GitHub {
     /// The first page tells what changed last in any state. Where there is more, every open one is listed, too: an open
@@ -93,20 +110,57 @@ impl GitHub {
         Ok(found.into_iter().find(|pull| pull.state == State::Open && pull.base == new.base))
     }
 
-    /// Sets labels and asks for reviews; what is there already GitHub leaves as it is.
-    pub(super) async fn adorned(&self, opened: &PullRequest, new: &NewPullRequest) -> Result<(), ForgeError> {
+    /// Sets labels and asks for reviews, as far as that is not done yet.
+    pub(super) async fn adorned(
+        &self,
+        opened: &PullRequest,
+        new: &NewPullRequest,
+        finishing: Finishing,
+    ) -> Result<(), ForgeError> {
         let number = opened.number.0.to_string();
-        if !new.labels.is_empty() {
-            let url = self.url(&["issues", &number, "labels"], &[]);
-            self.try_to("to set its labels", &url, &json!({"labels": new.labels})).await?;
+        let mut wish = Adornment { labels: new.labels.clone(), reviewers: new.reviewers.clone() };
+        if finishing == Finishing::Again && !wish.is_empty() {
+            self.leave_out_done(&number, &mut wish).await?;
         }
-        let (teams, people): (Vec<&String>, Vec<&String>) = new.reviewers.iter().partition(|name| name.contains('/'));
-        if !new.reviewers.is_empty() {
-            let teams: Vec<&str> = teams.iter().filter_map(|name| name.rsplit('/').next()).collect();
+        if !wish.labels.is_empty() {
+            let url = self.url(&["issues", &number, "labels"], &[]);
+            let body = json!({"labels": wish.labels});
+            if let Err(later) = self.try_to("to set its labels", &url, &body).await {
+                // The answer was lost, and they may be set.
+                self.leave_out_done(&number, &mut wish).await?;
+                if !wish.labels.is_empty() {
+                    return Err(later);
+                }
+            }
+        }
+        let (teams, people): (Vec<&String>, Vec<&String>) = wish.reviewers.iter().partition(|name| name.contains('/'));
+        if !wish.reviewers.is_empty() {
+            let teams: Vec<&str> = teams.iter().map(|name| short(name)).collect();
             let url = self.url(&["pulls", &number, "requested_reviewers"], &[]);
             let body = json!({"reviewers": people, "team_reviewers": teams});
-            self.try_to("to ask for reviews", &url, &body).await?;
+            if let Err(later) = self.try_to("to ask for reviews", &url, &body).await {
+                self.leave_out_done(&number, &mut wish).await?;
+                if !wish.reviewers.is_empty() {
+                    return Err(later);
+                }
+            }
         }
+        Ok(())
+    }
+
+    /// Leaves out the labels that a pull request has by now, and those whose reviews are asked for.
+    async fn leave_out_done(&self, number: &str, wish: &mut Adornment) -> Result<(), ForgeError> {
+        let answer = self.transport.get(&self.url(&["pulls", number], &[])).await?;
+        if answer.status != StatusCode::OK {
+            return Err(answer.refusal("to show a pull request"));
+        }
+        let now: raw::PullRequest = answer.json()?;
+        let people = now.requested_reviewers.into_iter().map(|one| one.login);
+        let asked: Vec<String> = people.chain(now.requested_teams.into_iter().map(|one| one.slug)).collect();
+        let is_among = |names: &[String], name: &str| names.iter().any(|one| one.eq_ignore_ascii_case(name));
+        let labels: Vec<String> = now.labels.into_iter().map(|label| label.name).collect();
+        wish.labels.retain(|name| !is_among(&labels, name));
+        wish.reviewers.retain(|name| !is_among(&asked, short(name)));
         Ok(())
     }
 
@@ -199,6 +253,9 @@ fn of_raw(raw: raw::PullRequest) -> Option<PullRequest> {
         _ => State::Closed,
     };
     let body = raw.body.unwrap_or_default();
+    let marker = marker::read(&body);
+    // No listing tells of the merge queue: whoever put it there has written that into the body first.
+    let is_put = state == State::Open && marker.as_ref().is_some_and(|marker| marker.queued.is_some());
     Some(PullRequest {
         number: Number(raw.number),
         url: raw.html_url,
@@ -207,11 +264,11 @@ fn of_raw(raw: raw::PullRequest) -> Option<PullRequest> {
         commit: CommitId(raw.head.sha.into()),
         base: BranchName::from(raw.base.name.as_str()),
         title: raw.title,
-        marker: marker::read(&body),
+        marker,
         body,
         labels: raw.labels.into_iter().map(|label| label.name).collect(),
         is_draft: raw.draft,
-        is_armed: raw.auto_merge.is_some_and(|order| !order.is_null()),
+        is_armed: is_put || raw.auto_merge.is_some_and(|order| !order.is_null()),
         told: None,
     })
 }

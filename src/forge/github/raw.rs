@@ -29,6 +29,11 @@ pub(super) struct PullRequest {
     pub(super) merge_commit_sha: Option<String>,
     #[serde(default)]
     pub(super) labels: Vec<Label>,
+    /// Whose reviews are asked for.
+    #[serde(default, skip_serializing)]
+    pub(super) requested_reviewers: Vec<User>,
+    #[serde(default, skip_serializing)]
+    pub(super) requested_teams: Vec<Team>,
     pub(super) head: Branch,
     pub(super) base: Branch,
     /// In answers about one pull request alone; `null` while it is being worked out.
@@ -92,6 +97,7 @@ pub(super) struct Repository {
     pub(super) allow_rebase_merge: Option<bool>,
     #[serde(default)]
     pub(super) permissions: BTreeMap<String, bool>,
+    pub(super) default_branch: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -117,6 +123,20 @@ pub(super) struct CheckSuite {
 }
 
 #[derive(Debug, Deserialize)]
+pub(super) struct CheckSuites {
+    pub(super) check_suites: Vec<WholeSuite>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct WholeSuite {
+    pub(super) id: u64,
+    pub(super) status: Option<String>,
+    pub(super) conclusion: Option<String>,
+    pub(super) app: Option<App>,
+    pub(super) latest_check_runs_count: u64,
+}
+
+#[derive(Debug, Deserialize)]
 pub(super) struct App {
     pub(super) slug: Option<String>,
 }
@@ -131,6 +151,7 @@ pub(super) struct WorkflowRun {
     pub(super) check_suite_id: Option<u64>,
     pub(super) workflow_id: u64,
     pub(super) event: String,
+    pub(super) name: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -158,6 +179,11 @@ pub(super) struct Review {
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct User {
     pub(super) login: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Team {
+    pub(super) slug: String,
 }
 
 #[derive(Debug, Deserialize)]

@@ -5,7 +5,8 @@ use serde_json::json;
 
 use crate::forge::ForgeError;
 use crate::forge::github::judging::{Asked, Told};
-use crate::forge::github::runs::{Run, Start, Starts, counting, is_settled, worst};
+use crate::forge::github::runs::{Run, Start, counting, is_settled, worst};
+use crate::forge::github::suites::{Suite, Workflows, is_due, silent};
 use crate::forge::github::{GitHub, raw};
 use crate::model::commit::CommitId;
 use crate::model::image::shorten;
@@ -15,9 +16,11 @@ impl GitHub {
     pub(super) async fn judged(&self, pull_request: &PullRequest, checks: Vec<Check>) -> Result<Readiness, ForgeError> {
         let asked = self.asked_of(pull_request.base.as_str()).await?;
         let reviews = self.reviews(pull_request).await?;
+        let checks = checks.into_iter().chain(self.silent(&pull_request.commit).await?).collect();
+        let queue = if asked.has_queue { Some(self.queued(pull_request).await?.queue) } else { None };
         // Last of all: whatever a person does to it meanwhile is heeded.
         let now = self.seen(pull_request).await?.into_now();
-        Ok(Told { asked, reviews, now }.judge(pull_request, checks))
+        Ok(Told { asked, reviews, now, queue }.judge(pull_request, checks))
     }
 
     /// Looks at one pull request.
@@ -41,23 +44,48 @@ impl GitHub {
             .pages((&path, &[]), "to list the commit statuses", |page: raw::CombinedStatus| page.statuses)
             .await?;
         let runs: Vec<Run> = runs.into_iter().map(Run::of).collect();
-        let starts = if is_settled(&runs) { Starts::new() } else { self.starts(commit).await? };
+        let workflows = if is_settled(&runs) { None } else { self.workflows(commit).await? };
+        let starts = workflows.unwrap_or_default().starts;
         Ok(worst(counting(&runs, &starts).into_iter().chain(statuses.into_iter().map(of_status))))
     }
 
-    /// Asks what started the runs of workflows at a commit. Whoever may not see that knows of none.
-    async fn starts(&self, commit: &CommitId) -> Result<Starts, ForgeError> {
+    /// Asks for the suites that have no check run: what a workflow that could not start, or that waits to be let run, says alone.
+    async fn silent(&self, commit: &CommitId) -> Result<Vec<Check>, ForgeError> {
+        let path = self.path(&["commits", commit.as_str(), "check-suites"]);
+        let what = "to list the check suites";
+        let suites = self.transport.pages((&path, &[]), what, |page: raw::CheckSuites| page.check_suites).await?;
+        let suite = |suite: raw::WholeSuite| Suite {
+            id: suite.id,
+            status: suite.status.unwrap_or_default(),
+            conclusion: suite.conclusion,
+            app: suite.app.and_then(|app| app.slug),
+            has_runs: suite.latest_check_runs_count > 0,
+        };
+        let suites: Vec<Suite> = suites.into_iter().map(suite).collect();
+        let workflows = if is_due(&suites) { self.workflows(commit).await? } else { None };
+        Ok(silent(&suites, workflows.as_ref()))
+    }
+
+    /// Asks for the runs of workflows at a commit; `None` where they are not shown.
+    async fn workflows(&self, commit: &CommitId) -> Result<Option<Workflows>, ForgeError> {
         let (path, query) = (self.path(&["actions", "runs"]), [("head_sha", commit.as_str())]);
         let what = "to list the runs of workflows";
         let runs = self.transport.pages_if_shown((&path, &query), what, |page: raw::WorkflowRuns| page.workflow_runs);
-        let runs = runs.await?.unwrap_or_else(|answer| {
-            let reason = answer.refusal(what);
-            tracing::warn!(%reason, "checks of one name are not told apart, and the worst of them counts");
-            Vec::new()
-        });
-        let start =
-            |run: raw::WorkflowRun| Some((run.check_suite_id?, Start { workflow: run.workflow_id, event: run.event }));
-        Ok(runs.into_iter().filter_map(start).collect())
+        let runs = match runs.await? {
+            Ok(runs) => runs,
+            Err(answer) => {
+                let reason = answer.refusal(what);
+                tracing::warn!(%reason, "checks of one name are not told apart, and the worst of them counts");
+                return Ok(None);
+            }
+        };
+        let mut workflows = Workflows::default();
+        for run in runs {
+            let Some(suite) = run.check_suite_id else { continue };
+            workflows.starts.insert(suite, Start { workflow: run.workflow_id, event: run.event });
+            workflows.names.extend(run.name.map(|name| (suite, name)));
+        }
+        Ok(Some(workflows))
     }
 
     /// Reads what rulesets and branch protection ask for, once for all pull requests; whoever may read the repository may read both, and nobody has to
@@ -128,5 +156,5 @@ pub(super) fn of_status(status: raw::Status) -> Check {
         _ => CheckState::Failed,
     };
     let text = status.description.unwrap_or_default();
-    Check { name: status.context, state, word: shorten(&status.state), text, time: status.updated_at }
+    Check { name: status.context, state, word: shorten(&status.state), text, is_run: false, time: status.updated_at }
 }

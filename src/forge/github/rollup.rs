@@ -2,6 +2,8 @@
 //!
 //! Entry points: [`TOLD`] and [`checks`]. Asks nobody.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
@@ -9,13 +11,16 @@ use serde_json::Value;
 use crate::forge::github::raw;
 use crate::forge::github::readiness::of_status;
 use crate::forge::github::runs::{Run, Start, Starts, counting, worst};
+use crate::forge::github::suites::{Suite, Workflows, silent};
 use crate::model::pull_request::Check;
 
 /// What is asked of a commit; one with more checks is not told whole. What GitHub counts by are lists alone, and there is but one.
 pub(super) const TOLD: &str = "... on Commit { statusCheckRollup { contexts(first: 100) { pageInfo { hasNextPage } nodes { __typename \
                     ... on CheckRun { databaseId name status conclusion completedAt \
                     checkSuite { databaseId app { slug } workflowRun { event workflow { databaseId } } } } \
-                    ... on StatusContext { context state description createdAt } } } } }";
+                    ... on StatusContext { context state description createdAt } } } } \
+                    checkSuites(first: 100) { pageInfo { hasNextPage } nodes { databaseId status conclusion app { slug } \
+                    workflowRun { event workflow { databaseId name } } } } }";
 
 #[derive(Debug, Deserialize)]
 struct Rollup {
@@ -27,6 +32,22 @@ struct Rollup {
 struct Contexts {
     page_info: PageInfo,
     nodes: Vec<Node>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Suites {
+    page_info: PageInfo,
+    nodes: Vec<WholeSuite>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WholeSuite {
+    #[serde(flatten)]
+    suite: CheckSuite,
+    status: String,
+    conclusion: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -71,6 +92,7 @@ struct WorkflowRun {
 #[serde(rename_all = "camelCase")]
 struct Workflow {
     database_id: Option<u64>,
+    name: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -115,26 +137,51 @@ impl StatusContext {
     }
 }
 
-/// Reads the checks of a commit; `None` where they are not all there, or have another shape than documented.
-pub(super) fn checks(commit: &Value) -> Option<Vec<Check>> {
+/// Reads the checks of a commit, and the suites that have no check run; `None` where they are not all there, or have another shape than
+/// documented. `hides_starts` says that what started a suite may be withheld.
+pub(super) fn checks(commit: &Value, hides_starts: bool) -> Option<Vec<Check>> {
+    let (mut checks, speaking) = reported(commit)?;
+    let suites =
+        Suites::deserialize(commit.get("checkSuites")?).ok().filter(|suites| !suites.page_info.has_next_page)?;
+    let mut workflows = Workflows::default();
+    let mut all = Vec::new();
+    for node in suites.nodes {
+        let id = node.suite.database_id?;
+        workflows.starts.extend(node.suite.start());
+        let run = node.suite.workflow_run;
+        workflows.names.extend(run.and_then(|run| run.workflow.name).map(|name| (id, name)));
+        let conclusion = node.conclusion.map(|word| word.to_ascii_lowercase());
+        let (status, app) = (node.status.to_ascii_lowercase(), node.suite.app.and_then(|app| app.slug));
+        all.push(Suite { id, status, conclusion, app, has_runs: speaking.contains(&id) });
+    }
+    checks.extend(silent(&all, (!hides_starts).then_some(&workflows)));
+    Some(checks)
+}
+
+/// Reads the check runs and statuses of a commit, and the numbers of the suites that have check runs: to ask each suite for its own would
+/// cost as much as fifty such questions.
+fn reported(commit: &Value) -> Option<(Vec<Check>, BTreeSet<u64>)> {
     // Without any check there is no rollup.
     let rollup: Option<Rollup> = Deserialize::deserialize(commit.get("statusCheckRollup")?).ok()?;
-    let Some(rollup) = rollup else { return Some(Vec::new()) };
+    let Some(rollup) = rollup else { return Some((Vec::new(), BTreeSet::new())) };
     if rollup.contexts.page_info.has_next_page {
         return None;
     }
     let (mut runs, mut starts, mut statuses) = (Vec::new(), Starts::new(), Vec::new());
+    let mut speaking = BTreeSet::new();
     for node in rollup.contexts.nodes {
         match node {
             Node::CheckRun(run) => {
                 starts.extend(run.check_suite.start());
+                speaking.extend(run.check_suite.database_id);
                 runs.push(run.into_run());
             }
             Node::StatusContext(status) => statuses.push(status.into_check()),
         }
     }
     // REST numbers every one.
-    runs.iter().all(Run::is_numbered).then(|| worst(counting(&runs, &starts).into_iter().chain(statuses)))
+    let checks = || worst(counting(&runs, &starts).into_iter().chain(statuses));
+    runs.iter().all(Run::is_numbered).then(|| (checks(), speaking))
 }
 
 #[cfg(test)]
@@ -145,7 +192,9 @@ mod tests {
     use crate::model::pull_request::CheckState;
 
     fn rollup(more: bool, nodes: &Value) -> Value {
-        json!({"statusCheckRollup": {"contexts": {"pageInfo": {"hasNextPage": more}, "nodes": nodes}}})
+        let suites = json!({"pageInfo": {"hasNextPage": false}, "nodes": []});
+        let contexts = json!({"pageInfo": {"hasNextPage": more}, "nodes": nodes});
+        json!({"statusCheckRollup": {"contexts": contexts}, "checkSuites": suites})
     }
 
     #[test]
@@ -159,7 +208,7 @@ mod tests {
             status("e2e", "EXPECTED"),
             status("scan", "ERROR"),
         ]);
-        let told = checks(&rollup(false, &nodes)).unwrap();
+        let told = checks(&rollup(false, &nodes), false).unwrap();
         let told: Vec<_> = told.iter().map(|check| (check.name.as_str(), check.state, check.word.as_str())).collect();
         let expected = [
             ("build", CheckState::Failed, "timed_out"),
@@ -172,12 +221,17 @@ mod tests {
 
     #[test]
     fn what_is_not_told_whole_is_not_known() {
-        assert_eq!(checks(&rollup(true, &json!([]))), None);
-        assert_eq!(checks(&json!({"statusCheckRollup": null})), Some(Vec::new()));
-        for other in
-            [json!(null), json!({}), json!({"statusCheckRollup": 1}), rollup(false, &json!([{"__typename": "New"}]))]
-        {
-            assert_eq!(checks(&other), None, "{other}");
+        assert_eq!(checks(&rollup(true, &json!([])), false), None);
+        let mut silent = rollup(false, &json!([]));
+        silent["statusCheckRollup"] = Value::Null;
+        assert_eq!(checks(&silent, false), Some(Vec::new()));
+        let mut more = silent.clone();
+        more["checkSuites"]["pageInfo"]["hasNextPage"] = true.into();
+        let mut hidden = silent.clone();
+        hidden["checkSuites"] = Value::Null;
+        let new = rollup(false, &json!([{"__typename": "New"}]));
+        for other in [json!(null), json!({}), json!({"statusCheckRollup": 1}), new, more, hidden] {
+            assert_eq!(checks(&other, false), None, "{other}");
         }
     }
 }

@@ -10,11 +10,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::forge::github::raw;
+use crate::model::gate::GateName;
 use crate::model::image::shorten;
 use crate::model::pull_request::{Check, CheckState};
 
 /// The app whose check suites are runs of workflows, each with one of its own; every other app has one for all.
-const ACTIONS: &str = "github-actions";
+pub(super) const ACTIONS: &str = "github-actions";
 
 /// A check run, and what it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,13 +51,9 @@ enum Voice {
 impl Run {
     pub(super) fn of(raw: raw::CheckRun) -> Self {
         let word = raw.conclusion.filter(|_| raw.status == "completed").unwrap_or(raw.status);
-        let state = match word.as_str() {
-            "success" | "neutral" | "skipped" => CheckState::Passed,
-            "queued" | "in_progress" | "waiting" | "requested" | "pending" => CheckState::Pending,
-            // Every word that is not known is no success: failure, cancelled, timed_out, stale, action_required, startup_failure.
-            _ => CheckState::Failed,
-        };
-        let check = Check { name: raw.name, state, word: shorten(&word), text: String::new(), time: raw.completed_at };
+        let state = state_of(&word);
+        let (text, time) = (String::new(), raw.completed_at);
+        let check = Check { name: raw.name, state, word: shorten(&word), text, is_run: true, time };
         let suite = raw.check_suite.and_then(|suite| suite.id);
         Self { check, numbers: raw.id.zip(suite), app: raw.app.and_then(|app| app.slug) }
     }
@@ -73,6 +70,16 @@ impl Run {
             Some(app) => Voice::App(app.to_owned()),
             None => Voice::Suite(suite),
         }
+    }
+}
+
+/// Returns what a check run or a check suite comes to.
+pub(super) fn state_of(word: &str) -> CheckState {
+    match word {
+        "success" | "neutral" | "skipped" => CheckState::Passed,
+        "queued" | "in_progress" | "waiting" | "requested" | "pending" => CheckState::Pending,
+        // Every word that is not known is no success: failure, cancelled, timed_out, stale, action_required, startup_failure.
+        _ => CheckState::Failed,
     }
 }
 
@@ -103,14 +110,15 @@ pub(super) fn is_settled(runs: &[Run]) -> bool {
     unpassed(&as_one) == unpassed(&Starts::new())
 }
 
-/// Keeps the worst of each name.
+/// Keeps the worst of each name; what a gate says is no one else's word.
 pub(super) fn worst(all: impl Iterator<Item = Check>) -> Vec<Check> {
-    let mut worst: BTreeMap<String, Check> = BTreeMap::new();
+    let mut worst: BTreeMap<(String, Option<GateName>), Check> = BTreeMap::new();
     for check in all {
-        match worst.get(&check.name) {
+        let voice = (check.name.clone(), check.gate());
+        match worst.get(&voice) {
             Some(known) if known.state >= check.state => {}
             _ => {
-                worst.insert(check.name.clone(), check);
+                worst.insert(voice, check);
             }
         }
     }

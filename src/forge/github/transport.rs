@@ -26,7 +26,7 @@ use crate::forge::{Desk, ForgeError};
 use crate::http::client::{Call, HttpClient, PlainHttp, Timeouts};
 use crate::http::echo::without_echo;
 use crate::http::error::HttpError;
-use crate::http::retry::{RetryPolicy, retry_after};
+use crate::http::retry::{RetryPolicy, Tries, retry_after};
 use crate::model::image::shorten;
 use crate::model::pull_request::PullRequest;
 
@@ -255,7 +255,7 @@ impl Transport {
             headers.insert(IF_NONE_MATCH, known.etag.clone());
         }
         let retry = RetryPolicy { after_silence: 2, after_trouble: 2, first_wait: Duration::from_millis(250) };
-        let answer = self.send(Method::GET, url, headers, None, retry, &self.token().await?).await?;
+        let answer = self.ask(Method::GET, url, headers, None, retry).await?;
         if answer.status == StatusCode::NOT_MODIFIED
             && let Some(known) = known
         {
@@ -305,9 +305,8 @@ impl Transport {
     /// Changes something. It is held back as long as it would come too fast, and sent once.
     pub(super) async fn write(&self, method: Method, url: &Url, body: Option<&Value>) -> Result<Answer, ForgeError> {
         self.desk.may_act()?;
-        let token = self.token().await?;
         self.hold_back().await?;
-        self.send(method, url, HeaderMap::new(), body, ONCE, &token).await
+        self.ask(method, url, HeaderMap::new(), body, ONCE).await
     }
 
     /// Changes something by GraphQL; `Err` of the inside is the types of its errors.
@@ -336,8 +335,7 @@ impl Transport {
             return self.told(&Answer { status, headers, body }, may_lack);
         }
         let retry = RetryPolicy { after_silence: 2, after_trouble: 2, first_wait: Duration::from_millis(250) };
-        let token = self.token().await?;
-        let answer = self.send(Method::POST, &url, HeaderMap::new(), Some(&body), retry, &token).await?;
+        let answer = self.ask(Method::POST, &url, HeaderMap::new(), Some(&body), retry).await?;
         let told = self.told(&answer, may_lack)?;
         let headers = HeaderMap::new();
         self.desk.turn.keep(question, Told { status: answer.status, headers, body: answer.body });
@@ -386,6 +384,24 @@ impl Transport {
         }
     }
 
+    /// Lets a token go that is not taken any more, so that the next question fetches another; tells whether there can be one.
+    pub(super) async fn let_go(&self, token: &SecretString) -> bool {
+        let Identity::App(app) = &*self.identity else { return false };
+        let mut held = app.held.lock().await;
+        // Somebody else may have fetched the next one by now.
+        if held.as_ref().is_some_and(|held| held.token.expose_secret() == token.expose_secret()) {
+            *held = None;
+        }
+        true
+    }
+
+    /// Lets whatever token go that is held; tells whether there can be another.
+    pub(super) async fn let_go_of_any(&self) -> bool {
+        let Identity::App(app) = &*self.identity else { return false };
+        app.held.lock().await.take();
+        true
+    }
+
     /// Returns what is held of an App's installation.
     pub(super) async fn held(&self, app: &App) -> Result<Held, ForgeError> {
         let mut held = app.held.lock().await;
@@ -431,6 +447,24 @@ impl Transport {
         Ok(fresh)
     }
 
+    /// Asks as who it is: with another token where that of an App's installation was revoked before its end, since a refusal of whom
+    /// nobody knows has done nothing.
+    async fn ask(
+        &self,
+        method: Method,
+        url: &Url,
+        headers: HeaderMap,
+        body: Option<&Value>,
+        retry: RetryPolicy,
+    ) -> Result<Answer, ForgeError> {
+        let token = self.token().await?;
+        let answer = self.send(method.clone(), url, headers.clone(), body, retry, &token).await?;
+        if answer.status != StatusCode::UNAUTHORIZED || !self.let_go(&token).await {
+            return Ok(answer);
+        }
+        self.send(method, url, headers, body, retry, &self.token().await?).await
+    }
+
     async fn send(
         &self,
         method: Method,
@@ -456,14 +490,23 @@ impl Transport {
             headers,
             body: body.map(|body| body.to_string().into()),
             deadline: self.desk.deadline(TIME)?,
-            retry,
+            retry: ONCE,
             plain: PlainHttp::Loopback,
         };
-        let mut read = self.exchange(&call).await;
-        if matches!(&read, Err(HttpError::Broken { .. })) && retry.after_silence > 0 {
-            read = self.exchange(&call).await;
-        }
-        let answer = read.map_err(|error| self.of_http(error))?;
+        let mut tries = Tries::default();
+        let answer = loop {
+            let error = match self.exchange(&call).await {
+                Ok(answer) => break answer,
+                Err(error) => error,
+            };
+            // Whoever asks as the same is quiet from now on, and not only when this question has waited in vain.
+            let quiet = matches!(error, HttpError::Throttled { status: StatusCode::TOO_MANY_REQUESTS, .. })
+                .then(|| self.of_http(error.clone()));
+            match (quiet, &error) {
+                (Some(quiet), HttpError::Throttled { wait: None, .. }) => return Err(quiet),
+                _ => tries.pause(error, &retry, call.deadline).await.map_err(|error| self.of_http(error))?,
+            }
+        };
         self.judge_speed(&answer)?;
         Ok(answer)
     }

@@ -81,12 +81,20 @@ impl GitLab {
         let url = self.of(pull_request, &["cancel_merge_when_pipeline_succeeds"]);
         let reply = self.rest.write(Method::POST, url, None).await?;
         match reply.status.as_u16() {
-            200 | 201 if is_cancelled(&reply.json::<Value>().unwrap_or_default()) => Ok(()),
-            200 | 201 => Err(ForgeError::Skip("GitLab did not take back that it merges it by itself".to_owned())),
+            200 | 201 if is_cancelled(&reply.json::<Value>().unwrap_or_default()) => {}
+            200 | 201 => {
+                return Err(ForgeError::Skip("GitLab did not take back that it merges it by itself".to_owned()));
+            }
             // Documented for one that is not waiting any more.
-            406 => Ok(()),
-            _ => Err(self.refused(&reply)),
+            406 => {}
+            _ => return Err(self.refused(&reply)),
         }
+        // A merge train is left by the same order; that it was put there at this head counts no more.
+        let now = pull_request.disarmed();
+        if now.body == pull_request.body {
+            return Ok(());
+        }
+        self.change(pull_request, &json!({ "description": now.body })).await
     }
 
     /// Puts it on the merge train.
@@ -100,7 +108,14 @@ impl GitLab {
                 Ok(Merge::Enqueued)
             }
             Ok(reply) => self.not_ready(&reply),
-            Err(lost @ ForgeError::Later { .. }) => self.look(pull_request, head, lost).await,
+            // Whether it is on the train now it tells itself.
+            Err(lost @ ForgeError::Later { .. }) => match self.read_one(pull_request).await {
+                Ok(now) if now.state == "opened" && !now.merge_when_pipeline_succeeds => {
+                    Ok(Merge::NotReady(lost.to_string()))
+                }
+                Ok(now) if now.sha.as_deref() == Some(head.as_str()) => Ok(told(&now)),
+                _ => Err(lost),
+            },
             Err(other) => Err(other),
         }
     }

@@ -4,6 +4,7 @@
 
 mod commits;
 mod merging;
+mod permissions;
 mod raw;
 mod readiness;
 
@@ -17,18 +18,18 @@ use url::Url;
 
 use crate::clock::{Clock, PassEnd};
 use crate::forge::comments::{Comment, Comments, say_once};
-use crate::forge::gitlab::raw::{DRAFT, RawMergeRequest, RawNote, RawProject, RawStatus, RawToken, RawUser};
+use crate::forge::gitlab::raw::{DRAFT, DRAFTS, RawMergeRequest, RawNote, RawProject, RawStatus, RawUser};
 use crate::forge::once::Once;
 use crate::forge::releases;
 use crate::forge::rest::{Reply, Rest, TokenHeader};
 use crate::forge::turns::Turn;
-use crate::forge::{Asked, Desk, Forge, ForgeError};
+use crate::forge::{Asked, Desk, Forge, ForgeError, drafts};
 use crate::http::client::HttpClient;
 use crate::model::commit::{CommitId, MadeCommit, NewCommit};
 use crate::model::environment::BranchName;
 use crate::model::pull_request::{
-    Check, CheckState, ForgeKind, Lack, Listing, Merge, NewPullRequest, PullRequest, Readiness, Release, Source, State,
-    Status,
+    Check, CheckState, Demands, ForgeKind, Lack, Listing, Merge, NewPullRequest, PullRequest, Readiness, Release,
+    Source, State, Status,
 };
 
 /// The most characters of a description, as GitLab documents it.
@@ -258,35 +259,11 @@ impl GitLab {
         }
         Err(self.refused(&reply))
     }
-
-    /// Asks what the token and its owner may do.
-    async fn read_lacks(&self) -> Result<Vec<Lack>, ForgeError> {
-        let lack = |permission: &str, needed_to: &str| Lack {
-            permission: permission.to_owned(),
-            needed_to: needed_to.to_owned(),
-        };
-        if self.is_job {
-            let instead = "a project access token with the scope api, in place of CI_JOB_TOKEN";
-            return Ok(vec![lack(instead, "open, change and merge merge requests")]);
-        }
-        let mut lacks = Vec::new();
-        let settings = self.read_settings().await?;
-        // GitLab's roles by number: https://docs.gitlab.com/api/access_requests/#valid-access-levels.
-        if settings.permissions.is_none_or(|permissions| permissions.level() < 30) {
-            lacks.push(lack("the role Developer", "push head branches and open merge requests"));
-        }
-        let reply = self.rest.read(self.rest.url(&["personal_access_tokens", "self"], &[])).await?;
-        // Tokens of other kinds and older versions tell nothing of themselves.
-        if reply.status == StatusCode::OK && !reply.json::<RawToken>()?.scopes.iter().any(|scope| scope == "api") {
-            lacks.push(lack("the scope api", "open, change and merge merge requests"));
-        }
-        Ok(lacks)
-    }
 }
 
 /// Writes a title as GitLab tells drafts.
 fn title(title: &str, is_draft: bool) -> String {
-    if is_draft { format!("{DRAFT}{title}") } else { title.to_owned() }
+    if is_draft { format!("{DRAFT}{title}") } else { drafts::undrafted(title, &DRAFTS) }
 }
 
 impl Comments for GitLab {
@@ -409,8 +386,8 @@ impl Forge for GitLab {
         Box::pin(self.write_status(commit, status))
     }
 
-    fn lacks(&self) -> Asked<'_, Vec<Lack>> {
-        Box::pin(self.read_lacks())
+    fn lacks<'a>(&'a self, demands: &'a Demands) -> Asked<'a, Vec<Lack>> {
+        Box::pin(self.read_lacks(demands))
     }
 
     fn body_limit(&self) -> usize {

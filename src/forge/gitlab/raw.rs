@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use crate::forge::drafts;
 use crate::model::commit::CommitId;
 use crate::model::environment::BranchName;
 use crate::model::marker;
@@ -14,7 +15,7 @@ use crate::model::pull_request::{Check, CheckState, Number, PullRequest, State};
 pub(super) const DRAFT: &str = "Draft: ";
 
 /// The other ways in which people write it.
-const DRAFTS: [&str; 3] = ["Draft:", "[Draft]", "(Draft)"];
+pub(super) const DRAFTS: [&str; 3] = ["Draft:", "[Draft]", "(Draft)"];
 
 #[derive(Debug, Deserialize)]
 pub(super) struct RawMergeRequest {
@@ -75,7 +76,7 @@ impl RawMergeRequest {
             head: BranchName::from(self.source_branch.as_str()),
             commit: CommitId(self.sha.unwrap_or_default().into()),
             base: BranchName::from(self.target_branch.as_str()),
-            title: without_draft(&self.title, self.draft).to_owned(),
+            title: drafts::plain(&self.title, &DRAFTS, self.draft),
             marker: marker::read(&body),
             body,
             labels: self.labels.into_iter().collect::<BTreeSet<_>>(),
@@ -84,14 +85,6 @@ impl RawMergeRequest {
             told: None,
         }
     }
-}
-
-fn without_draft(title: &str, is_draft: bool) -> &str {
-    let rest = DRAFTS.iter().find_map(|prefix| {
-        let begin = title.get(..prefix.len())?;
-        begin.eq_ignore_ascii_case(prefix).then(|| title[prefix.len()..].trim_start())
-    });
-    rest.filter(|_| is_draft).unwrap_or(title)
 }
 
 #[derive(Debug, Deserialize)]
@@ -144,7 +137,9 @@ impl RawStatus {
             state_of(&self.status)
         };
         let time = self.finished_at.or(self.created_at);
-        Check { name: self.name, state, word: self.status, text: self.description.unwrap_or_default(), time }
+        // Jobs and statuses are listed alike.
+        let text = self.description.unwrap_or_default();
+        Check { name: self.name, state, word: self.status, text, is_run: false, time }
     }
 }
 
@@ -256,4 +251,9 @@ pub(super) struct RawCommit {
 pub(super) struct RawBranch {
     /// Its tip.
     pub(super) commit: RawCommit,
+    #[serde(default)]
+    pub(super) protected: bool,
+    /// Whether whoever asks may push to it.
+    pub(super) can_push: Option<bool>,
+    pub(super) developers_can_merge: Option<bool>,
 }

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use reqwest::StatusCode;
 
-use crate::forge::ForgeError;
 use crate::forge::gitlab::GitLab;
 use crate::forge::gitlab::raw::{
     RawApprovals, RawMergeRequest, RawNote, RawPipeline, RawProject, RawReviewer, RawStatus, RawVersion, state_of,
 };
-use crate::model::pull_request::{Check, PullRequest, Readiness, STATUS_PREFIX};
+use crate::forge::{DRAFT, ForgeError};
+use crate::model::pull_request::{Check, Left, PullRequest, Queue, Readiness};
 
 /// The name under which the head pipeline as a whole stands among the checks.
 const PIPELINE: &str = "pipeline";
@@ -44,7 +44,7 @@ impl GitLab {
         let status = request.detailed_merge_status.as_deref();
         readiness.is_behind = status == Some("need_rebase");
         readiness.is_blocked_by_checks = matches!(status, Some("ci_still_running" | "ci_must_pass"));
-        readiness.has_queue = settings.merge_trains_enabled == Some(true);
+        readiness.queue = (settings.merge_trains_enabled == Some(true)).then(|| queue(&request));
         if settings.archived {
             readiness.blocked = Some("the project is archived".to_owned());
         }
@@ -86,10 +86,17 @@ impl GitLab {
             checks.extend(newest(jobs));
         }
         // Of what came from outside Tagboat's own statuses alone are no check of the change.
-        let is_ours = pipeline.is_external() && checks.iter().all(|check| check.name.starts_with(STATUS_PREFIX));
+        let is_ours = pipeline.is_external() && checks.iter().all(|check| check.gate().is_some());
         if !is_ours {
             let (state, word) = (state_of(&pipeline.status), pipeline.status.clone());
-            checks.push(Check { name: PIPELINE.to_owned(), state, word, text: String::new(), time: None });
+            checks.push(Check {
+                name: PIPELINE.to_owned(),
+                state,
+                word,
+                text: String::new(),
+                is_run: false,
+                time: None,
+            });
         }
         Ok(())
     }
@@ -186,6 +193,13 @@ pub(super) fn newest(statuses: Vec<RawStatus>) -> Vec<Check> {
     newest.into_values().map(RawStatus::into_plain).collect()
 }
 
+/// Tells where a merge request stands with the merge train: on it, or waiting to be put there, is one that GitLab merges by itself.
+fn queue(request: &RawMergeRequest) -> Queue {
+    let why = "GitLab does not list why".to_owned();
+    let is_in = request.merge_when_pipeline_succeeds;
+    Queue { is_in, left: (!is_in).then(|| Left { at: String::new(), why }) }
+}
+
 /// Says why GitLab would not merge it now.
 fn blocked(request: &RawMergeRequest, judged: &PullRequest) -> Option<String> {
     if !matches!(request.state.as_str(), "opened" | "locked") {
@@ -198,7 +212,7 @@ fn blocked(request: &RawMergeRequest, judged: &PullRequest) -> Option<String> {
         return Some("its head branch has moved: the next pass looks again".to_owned());
     }
     if request.draft {
-        return Some("it is a draft".to_owned());
+        return Some(DRAFT.to_owned());
     }
     if request.has_conflicts {
         return Some("it has conflicts with its base".to_owned());
@@ -225,7 +239,7 @@ fn blocked(request: &RawMergeRequest, judged: &PullRequest) -> Option<String> {
         "status_checks_must_pass" => "external status checks must pass first",
         "conflict" | "broken_status" | "cannot_be_merged" => "it has conflicts with its base",
         "need_rebase" => "it is behind its base, which must be up to date here",
-        "draft_status" => "it is a draft",
+        "draft_status" => DRAFT,
         "discussions_not_resolved" => "discussions are not resolved",
         "not_approved" => "approvals are missing",
         "requested_changes" => "changes are requested",

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::manifest::finder::{Finder, Found, moved};
+use crate::manifest::finder::{Finder, Found};
 use crate::manifest::marker;
 use crate::manifest::reference;
 use crate::manifest::variable::{self, Token, Values};
@@ -97,4 +97,19 @@ impl Finder<'_, '_> {
         let value = self.tree.text(node)?;
         (self.text.get(start..start + value.len()) == Some(value)).then_some(start)
     }
+}
+
+/// Moves a find from the value of a scalar to the file; from there on the scalar is its node.
+pub(super) fn moved(mut find: Found, scalar: NodeId, places: &Embedded) -> Found {
+    find.nodes = vec![scalar];
+    find.names.clear();
+    find.at = places.outer(find.at).unwrap_or_default();
+    find.uses = find.uses.iter().filter_map(|at| places.outer(*at)).collect();
+    for slot in &mut find.slots {
+        match (places.outer_span(&slot.span), places.outer_span(&slot.token)) {
+            (Some(span), Some(token)) => (slot.span, slot.token) = (span, token),
+            _ => find.skipped = Some(SkipReason::Unsupported("the place of the value is unclear".to_owned())),
+        }
+    }
+    find
 }

@@ -4,8 +4,8 @@ use crate::manifest::stored::bytes::{Reader, Stored, Writer, choice, record, tex
 use crate::model::file::{Position, RepoPath, Span};
 use crate::model::image::{Digest, ImageName, Tag};
 use crate::model::site::{
-    Format, MarkedPart, Marker, PassedOver, PassedOverReason, PolicyReference, ScalarStyle, Site, SkipReason, Slot,
-    SlotRole, Value,
+    Format, MarkedPart, Marker, Named, PassedOver, PassedOverReason, PolicyReference, ScalarStyle, Site, SkipReason,
+    Slot, SlotRole, Value,
 };
 
 /// The words that results hold as constants of the program, so that reading them gives the constants again.
@@ -179,12 +179,14 @@ choice!(PassedOverReason {
 });
 
 record!(Value { tag, digest });
+record!(Named { within, resource, namespace });
 record!(PolicyReference { namespace, name, part });
 
 /// Which branch a file is on is nothing that its bytes and its path tell: who scans it says so.
 impl Stored for Site {
     fn put(&self, out: &mut Writer<'_>) {
-        let Self { branch, file, format, image, written, value, slots, position, offset, uses, marker, skipped } = self;
+        let Self { branch, file, format, image, written, value, slots, position, offset, named, uses, marker, skipped } =
+            self;
         out.is_whole &= branch.is_none();
         file.put(out);
         format.put(out);
@@ -194,6 +196,7 @@ impl Stored for Site {
         slots.put(out);
         position.put(out);
         offset.put(out);
+        named.put(out);
         uses.put(out);
         marker.put(out);
         skipped.put(out);
@@ -210,6 +213,7 @@ impl Stored for Site {
             slots: Stored::take(from)?,
             position: Stored::take(from)?,
             offset: Stored::take(from)?,
+            named: Stored::take(from)?,
             uses: Stored::take(from)?,
             marker: Stored::take(from)?,
             skipped: Stored::take(from)?,

@@ -283,17 +283,32 @@ pub struct TakenBack {
     pub time: Timestamp,
     /// Who.
     pub by: String,
+    /// How.
+    pub means: Means,
+}
+
+/// How a version was taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Means {
+    /// By a commit of somebody's own, or since something else came in its place.
+    Commit,
+    /// By `rollback`, as a person ordered.
+    Order,
+    /// By itself, since it failed; what, in words.
+    Failure(String),
 }
 
 impl TakenBack {
+    /// Whether the tag stayed and its digest alone went back: no entry of the file of holds names that.
+    pub fn is_of_digest(&self) -> bool {
+        self.value.tag.is_some() && self.value.tag == self.instead.tag
+    }
+
     /// Whether a value is the one that was taken back: the same tag, or the same digest where the tag stayed.
     pub fn holds(&self, value: &Value) -> bool {
-        match (&self.value.tag, &self.instead.tag) {
-            (Some(left), Some(came)) if left == came => {
-                value.tag.as_ref() == Some(left) && value.digest == self.value.digest
-            }
-            (left, _) => left.is_some() && value.tag == *left,
-        }
+        self.value.tag.is_some()
+            && value.tag == self.value.tag
+            && (!self.is_of_digest() || value.digest == self.value.digest)
     }
 
     /// Whether a tag is the one that was taken back, whatever digest it has.
@@ -311,6 +326,17 @@ impl fmt::Display for TakenBack {
                 Value { tag: None, digest: None } => write!(formatter, "{by} took it out"),
                 instead => write!(formatter, "{by} took it back to {instead}"),
             };
+        }
+        match &self.means {
+            Means::Commit => {}
+            Means::Order => {
+                let instead = &self.instead;
+                return write!(formatter, "{by} rolled it back to {instead} on {day} (commit {commit})");
+            }
+            Means::Failure(what) => {
+                let instead = &self.instead;
+                return write!(formatter, "it failed ({what}) and went back to {instead} on {day} (commit {commit})");
+            }
         }
         match &self.instead {
             instead if self.by == Mover::Tagboat.to_string() => {

@@ -8,18 +8,17 @@ use crate::model::file::RepoPath;
 use crate::model::history::places::Change;
 use crate::model::site::{Spot, Value};
 use crate::observe::history::Asked;
+use crate::observe::history::named::by_name;
+use crate::observe::history::versions::Placed;
 
 /// How many places that went and came at once are paired at most where nothing tells which is which.
 const MOST_UNTOLD: usize = 64;
 
-/// A place with what stands there.
-type Held = (Spot, Value);
-
 /// What stood at the places of an image in a file, before a commit and after it.
 pub(super) struct Rewritten<'a> {
     pub(super) path: &'a RepoPath,
-    pub(super) before: &'a [Value],
-    pub(super) after: &'a [Value],
+    pub(super) before: &'a [Placed],
+    pub(super) after: &'a [Placed],
 }
 
 /// A place before a commit, and the one that it became; where one is missing, it went or came.
@@ -29,7 +28,7 @@ struct Link<'a> {
 }
 
 /// The images of files that went, or came, by a commit.
-type Whole<'a> = Vec<(&'a RepoPath, &'a [Value])>;
+type Whole<'a> = Vec<(&'a RepoPath, &'a [Placed])>;
 
 /// Which places of today those of an older commit became.
 #[derive(Default)]
@@ -37,7 +36,7 @@ pub(super) struct Lineage {
     /// Of those that did not just stay what they are.
     heirs: HashMap<(Asked, Spot), BTreeSet<Spot>>,
     /// Places that came where nothing of the image had stood before, as the last commit that was undone has them.
-    newcomers: HashMap<Asked, Vec<Held>>,
+    newcomers: HashMap<Asked, BTreeMap<RepoPath, Vec<Placed>>>,
 }
 
 impl Lineage {
@@ -62,15 +61,12 @@ impl Lineage {
     ) -> Vec<Change> {
         let links = links(files);
         if !stands && let Some(newcomers) = self.newcomers.remove(asked) {
-            self.bridge(asked, &newcomers, &links);
+            self.bridge(asked, &newcomers, files);
         }
         let changes = self.told(asked, &links);
         if !stood {
-            let came = links
-                .iter()
-                .filter_map(|link| link.new)
-                .map(|(path, ordinal, value)| (Spot { file: path.clone(), ordinal }, value.clone()));
-            self.newcomers.insert(asked.clone(), came.collect());
+            let came = files.iter().filter(|file| !file.after.is_empty());
+            self.newcomers.insert(asked.clone(), came.map(|file| (file.path.clone(), file.after.to_vec())).collect());
         }
         self.inherit(asked, &links);
         changes
@@ -128,24 +124,13 @@ impl Lineage {
     }
 
     /// Pairs what went and left nothing of the image with what came next, wherever that was.
-    fn bridge(&mut self, asked: &Asked, newcomers: &[Held], links: &[Link<'_>]) {
-        let mut came: BTreeMap<&RepoPath, Vec<Value>> = BTreeMap::new();
-        for (spot, value) in newcomers {
-            came.entry(&spot.file).or_default().push(value.clone());
-        }
-        let mut went: BTreeMap<&RepoPath, Vec<Value>> = BTreeMap::new();
-        for (path, _, value) in links.iter().filter_map(|link| link.old) {
-            went.entry(path).or_default().push(value.clone());
-        }
+    fn bridge(&mut self, asked: &Asked, newcomers: &BTreeMap<RepoPath, Vec<Placed>>, files: &[Rewritten<'_>]) {
+        let went = files.iter().filter(|file| !file.before.is_empty());
+        let went: BTreeMap<&RepoPath, &[Placed]> = went.map(|file| (file.path, file.before)).collect();
         // A file that has it again is itself.
-        let again: BTreeSet<&RepoPath> = went.keys().filter(|path| came.contains_key(*path)).copied().collect();
-        let other = |path: &&RepoPath| !again.contains(path);
-        let (went, came): (Vec<_>, Vec<_>) = (
-            went.into_iter().filter(|(path, _)| other(path)).collect(),
-            came.into_iter().filter(|(path, _)| other(path)).collect(),
-        );
-        let went: Whole<'_> = went.iter().map(|(path, values)| (*path, values.as_slice())).collect();
-        let came: Whole<'_> = came.iter().map(|(path, values)| (*path, values.as_slice())).collect();
+        let came = newcomers.iter().filter(|(path, _)| !went.contains_key(path));
+        let came: Whole<'_> = came.map(|(path, placed)| (path, placed.as_slice())).collect();
+        let went: Whole<'_> = went.into_iter().filter(|(path, _)| !newcomers.contains_key(*path)).collect();
         self.inherit(asked, &across(went, came));
     }
 }
@@ -166,34 +151,38 @@ fn links<'a>(files: &'a [Rewritten<'a>]) -> Vec<Link<'a>> {
     links
 }
 
-/// Pairs the places of one file, or of one that was moved.
-fn within<'a>((was, old): (&'a RepoPath, &'a [Value]), (path, new): (&'a RepoPath, &'a [Value])) -> Vec<Link<'a>> {
-    let before = |at: usize| Some((was, at, &old[at]));
-    let after = |at: usize| Some((path, at, &new[at]));
+/// Pairs the places of one file, or of one that was moved: by what names them, and of the rest by their order and values.
+fn within<'a>((was, old): (&'a RepoPath, &'a [Placed]), (path, new): (&'a RepoPath, &'a [Placed])) -> Vec<Link<'a>> {
+    let before = |at: usize| Some((was, at, &old[at].value));
+    let after = |at: usize| Some((path, at, &new[at].value));
+    let told = by_name(old, new);
+    let mut links: Vec<Link<'a>> =
+        told.pairs.iter().map(|(left, came)| Link { old: before(*left), new: after(*came) }).collect();
+    let (left, came) = (told.left, told.came);
+    let (went, stands): (Vec<&Value>, Vec<&Value>) =
+        (left.iter().map(|at| &old[*at].value).collect(), came.iter().map(|at| &new[*at].value).collect());
     let is_reordered = || {
-        let sorted = |values: &'a [Value]| {
-            let mut values: Vec<&Value> = values.iter().collect();
+        let sorted = |values: &[&'a Value]| {
+            let mut values = values.to_vec();
             values.sort();
             values
         };
-        old != new && sorted(old) == sorted(new)
+        went != stands && sorted(&went) == sorted(&stands)
     };
-    if old.len() == new.len() && !is_reordered() {
-        return (0..new.len()).map(|at| Link { old: before(at), new: after(at) }).collect();
+    if left.len() == came.len() && !is_reordered() {
+        links.extend(left.iter().zip(&came).map(|(left, came)| Link { old: before(*left), new: after(*came) }));
+        return links;
     }
     // What stands there once before and after is told by its value; of the rest anything may have become anything.
-    let once = |values: &[Value], value: &Value| values.iter().filter(|other| *other == value).count() == 1;
-    let is_told = |value: &Value| once(old, value) && once(new, value);
-    let mut links = Vec::new();
-    let (left, came): (Vec<usize>, Vec<usize>) = (
-        (0..old.len()).filter(|at| !is_told(&old[*at])).collect(),
-        (0..new.len()).filter(|at| !is_told(&new[*at])).collect(),
-    );
-    for at in (0..new.len()).filter(|at| is_told(&new[*at])) {
-        let from = old.iter().position(|value| *value == new[at]);
+    let once = |values: &[&Value], value: &Value| values.iter().filter(|other| **other == value).count() == 1;
+    let is_told = |value: &Value| once(&went, value) && once(&stands, value);
+    let (known, came): (Vec<usize>, Vec<usize>) = came.into_iter().partition(|at| is_told(&new[*at].value));
+    for at in known {
+        let from = left.iter().copied().find(|left| old[*left].value == new[at].value);
         links.push(Link { old: from.and_then(before), new: after(at) });
     }
-    let is_same_again = left.iter().map(|at| &old[*at]).eq(came.iter().map(|at| &new[*at]));
+    let left: Vec<usize> = left.into_iter().filter(|at| !is_told(&old[*at].value)).collect();
+    let is_same_again = left.iter().map(|at| &old[*at].value).eq(came.iter().map(|at| &new[*at].value));
     if is_same_again {
         links.extend(left.iter().zip(&came).map(|(left, came)| Link { old: before(*left), new: after(*came) }));
     } else if left.is_empty() || came.is_empty() || left.len() * came.len() > MOST_UNTOLD {
@@ -236,7 +225,8 @@ fn across<'a>(mut went: Whole<'a>, mut came: Whole<'a>) -> Vec<Link<'a>> {
     }
     let of = |files: Whole<'a>| -> Vec<(&'a RepoPath, usize, &'a Value)> {
         let each = files.into_iter();
-        each.flat_map(|(path, values)| values.iter().enumerate().map(move |(at, value)| (path, at, value))).collect()
+        each.flat_map(|(path, placed)| placed.iter().enumerate().map(move |(at, placed)| (path, at, &placed.value)))
+            .collect()
     };
     let is_untold = !went.is_empty() && !came.is_empty() && places(&went) * places(&came) <= MOST_UNTOLD;
     let (went, came) = (of(went), of(came));

@@ -4,6 +4,7 @@
 //! versions of files are read as their paths are read today.
 
 mod lineage;
+mod named;
 mod versions;
 mod walk;
 mod words;
@@ -310,6 +311,7 @@ pub fn tell(
             rewritten.push(Rewritten { commit: entry.id.clone(), time: entry.time, word, before, after });
         }
     }
+    walk.sift_dropped();
     let there: Vec<Asked> = match asking {
         Asking::These(these) => these.iter().cloned().collect(),
         Asking::All(_) => walk.there.into_iter().collect(),

@@ -12,11 +12,25 @@ use crate::manifest::stored::{self, Key};
 use crate::manifest::{self, FileScan};
 use crate::model::file::RepoPath;
 use crate::model::image::ImageName;
-use crate::model::site::{Site, Value};
+use crate::model::site::{Named, Site, Value};
 use crate::observe::history::{Past, Reading, Wanted};
 
+/// What stands at one place of a file, and what names that place there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Placed {
+    pub(super) named: Named,
+    pub(super) value: Value,
+}
+
+impl Placed {
+    /// Takes what a reference says.
+    pub(super) fn of(site: &Site) -> Self {
+        Self { named: site.named, value: site.value.clone() }
+    }
+}
+
 /// The values of the asked images in one file: of each image as many as there are places, in the order of the file.
-pub(super) type Values = BTreeMap<ImageName, Vec<Value>>;
+pub(super) type Values = BTreeMap<ImageName, Vec<Placed>>;
 
 /// How many versions are looked up together at most: a scan in the cache is a few hundred bytes.
 const BLOCK: usize = 256;
@@ -121,7 +135,7 @@ fn counted_in(scan: FileScan, wanted: &Wanted<'_>) -> Values {
     let mut values = Values::new();
     for site in &sites {
         if let Some(image) = counted(site, wanted) {
-            values.entry(image.clone()).or_default().push(site.value.clone());
+            values.entry(image.clone()).or_default().push(Placed::of(site));
         }
     }
     values

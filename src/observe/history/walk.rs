@@ -10,11 +10,12 @@ use crate::model::commit::{CommitId, Identity};
 use crate::model::environment::EnvironmentName;
 use crate::model::file::RepoPath;
 use crate::model::history::places::{Change, Spread};
-use crate::model::history::{Aside, Shift};
+use crate::model::history::{Aside, Mover, Shift};
 use crate::model::image::ImageName;
 use crate::model::site::Value;
 use crate::observe::history::lineage::{Lineage, Rewritten};
-use crate::observe::history::versions::{Values, Versions, counted};
+use crate::observe::history::named::by_name;
+use crate::observe::history::versions::{Placed, Values, Versions, counted};
 use crate::observe::history::{Asked, Past, Reading, Wanted, words};
 
 /// The values of images in a whole environment.
@@ -35,7 +36,7 @@ struct Came {
     entry: LogEntry,
     depth: usize,
     landed: Timestamp,
-    values: Vec<Value>,
+    values: Vec<Placed>,
     /// What stood in the environment then.
     standing: BTreeSet<Value>,
     /// How many shifts are newer.
@@ -43,7 +44,7 @@ struct Came {
 }
 
 /// An image that was in a file only before a commit or only after it, with what it was.
-type Gap = (RepoPath, ImageName, Option<Vec<Value>>, Option<Vec<Value>>);
+type Gap = (RepoPath, ImageName, Option<Vec<Placed>>, Option<Vec<Placed>>);
 
 /// Returns what gave way to what in files, place by place.
 fn steps(undone: &[Undone]) -> BTreeMap<ImageName, BTreeSet<(Value, Value)>> {
@@ -77,7 +78,7 @@ fn shift(
 
 /// Returns what files held of one image before and after a commit.
 fn rewritten<'u>(undone: &'u [Undone], image: &ImageName) -> Vec<Rewritten<'u>> {
-    fn of<'v>(values: &'v Values, image: &ImageName) -> &'v [Value] {
+    fn of<'v>(values: &'v Values, image: &ImageName) -> &'v [Placed] {
         values.get(image).map(Vec::as_slice).unwrap_or_default()
     }
     let file = |file: &'u Undone| Rewritten {
@@ -98,6 +99,8 @@ pub(super) struct Walk<'a> {
     files: HashMap<EnvironmentName, BTreeMap<RepoPath, Values>>,
     pub(super) shifts: BTreeMap<Asked, Vec<Shift>>,
     pub(super) asides: BTreeMap<Asked, Vec<Aside>>,
+    /// Those of them that merges dropped, by their positions.
+    dropped: BTreeMap<Asked, Vec<usize>>,
     pub(super) spread: BTreeMap<Asked, Vec<Spread>>,
     /// Which places became which.
     lineage: Lineage,
@@ -120,7 +123,7 @@ impl<'a> Walk<'a> {
                     there.insert((environment.name.clone(), image.clone()));
                 }
                 let file = files.entry(environment.name.clone()).or_default().entry(site.file.clone()).or_default();
-                file.entry(image.clone()).or_default().push(site.value.clone());
+                file.entry(image.clone()).or_default().push(Placed::of(site));
             }
         }
         Self {
@@ -131,6 +134,7 @@ impl<'a> Walk<'a> {
             files,
             shifts: BTreeMap::new(),
             asides: BTreeMap::new(),
+            dropped: BTreeMap::new(),
             spread: BTreeMap::new(),
             lineage: Lineage::default(),
             came: HashMap::new(),
@@ -244,7 +248,7 @@ impl<'a> Walk<'a> {
                 if !steps.is_empty() {
                     let file = Rewritten { path: &place.0, before: &went, after: &values };
                     let changes = self.lineage.changes(&key, &[file]);
-                    let ends = (went.iter().cloned().collect(), values.iter().cloned().collect());
+                    let ends = (set(&went), set(&values));
                     let shift = shift((&entry, depth, landed), environment, &place.1, ends, (steps, changes));
                     self.asides.entry(key).or_default().push(Aside { shift, standing, newer });
                 }
@@ -258,10 +262,10 @@ impl<'a> Walk<'a> {
             let mut values: BTreeMap<ImageName, (BTreeSet<Value>, BTreeSet<Value>)> = BTreeMap::new();
             for file in &undone {
                 for (image, before) in &file.before {
-                    values.entry(image.clone()).or_default().0.extend(before.iter().cloned());
+                    values.entry(image.clone()).or_default().0.extend(set(before));
                 }
                 for (image, after) in &file.after {
-                    values.entry(image.clone()).or_default().1.extend(after.iter().cloned());
+                    values.entry(image.clone()).or_default().1.extend(set(after));
                 }
             }
             let mut steps = steps(&undone);
@@ -277,10 +281,41 @@ impl<'a> Walk<'a> {
                 let whole = self.whole(&key.0, &BTreeSet::from([key.1.clone()]));
                 let standing = whole.into_values().next().unwrap_or_default();
                 let newer = self.shifts.get(&key).map_or(0, Vec::len);
+                if beside.is_dropped {
+                    let position = self.asides.get(&key).map_or(0, Vec::len);
+                    self.dropped.entry(key.clone()).or_default().push(position);
+                }
                 self.asides.entry(key).or_default().push(Aside { shift, standing, newer });
             }
         }
         Ok(())
+    }
+
+    /// Leaves of what merges dropped what a commit had brought that came with them: else a side only kept what it had, and
+    /// went on without what the other one did. On a branch of its own, to which those of other environments may be merged,
+    /// Tagboat's word alone tells that a version was meant for this one.
+    pub(super) fn sift_dropped(&mut self) {
+        let is_meant = |shift: &Shift| self.reading.branch.is_none() || shift.by == Mover::Tagboat;
+        for (key, positions) in std::mem::take(&mut self.dropped) {
+            let Some(asides) = self.asides.get_mut(&key) else { continue };
+            let mut brought: BTreeMap<usize, BTreeSet<Value>> = BTreeMap::new();
+            for (position, Aside { shift, .. }) in asides.iter().enumerate() {
+                if !positions.contains(&position) && is_meant(shift) {
+                    let came = shift.steps.iter().map(|(_, came)| came).chain(shift.to.difference(&shift.from));
+                    brought.entry(shift.word.depth).or_default().extend(came.cloned());
+                }
+            }
+            for position in positions.iter().rev() {
+                let Some(Aside { shift, .. }) = asides.get_mut(*position) else { continue };
+                let has = |value: &Value| brought.get(&shift.word.depth).is_some_and(|brought| brought.contains(value));
+                shift.steps.retain(|(left, _)| has(left));
+                shift.changes.retain(|change| change.from.as_ref().is_some_and(has));
+                shift.from.retain(|value| has(value) || shift.to.contains(value));
+                if shift.steps.is_empty() && shift.from.is_subset(&shift.to) {
+                    asides.remove(*position);
+                }
+            }
+        }
     }
 
     /// Reads what a commit changed, by environment.
@@ -315,30 +350,40 @@ impl<'a> Walk<'a> {
         let mut whole = Whole::new();
         for file in self.files.get(environment).into_iter().flat_map(BTreeMap::values) {
             for (image, values) in file.iter().filter(|(image, _)| images.contains(*image)) {
-                whole.entry(image.clone()).or_default().extend(values.iter().cloned());
+                whole.entry(image.clone()).or_default().extend(set(values));
             }
         }
         whole
     }
 }
 
-/// Pairs what stood at each place of a file with what stands there now, where there are as many places as before;
-/// else what went with what came.
-fn gave_way_in_file(old: &[Value], new: &[Value]) -> BTreeSet<(Value, Value)> {
-    let sorted = |values: &[Value]| {
-        let mut values = values.to_vec();
+/// Returns what stands at some places.
+fn set(placed: &[Placed]) -> BTreeSet<Value> {
+    placed.iter().map(|placed| placed.value.clone()).collect()
+}
+
+/// Pairs what stood at each place of a file with what stands there now: by what names the places, and of the rest in their
+/// order where there are as many as before; else what went with what came.
+fn gave_way_in_file(old: &[Placed], new: &[Placed]) -> BTreeSet<(Value, Value)> {
+    let told = by_name(old, new);
+    let pairs = told.pairs.iter().map(|(left, came)| (&old[*left].value, &new[*came].value));
+    let left: Vec<&Value> = told.left.iter().map(|at| &old[*at].value).collect();
+    let came: Vec<&Value> = told.came.iter().map(|at| &new[*at].value).collect();
+    let mut steps: BTreeSet<(Value, Value)> =
+        pairs.filter(|(old, new)| old != new).map(|(old, new)| (old.clone(), new.clone())).collect();
+    let sorted = |values: &[&Value]| {
+        let mut values: Vec<Value> = values.iter().copied().cloned().collect();
         values.sort();
         values
     };
-    if old.len() == new.len() {
+    if left.len() != came.len() {
+        steps.extend(gave_way(&left.into_iter().cloned().collect(), &came.into_iter().cloned().collect()));
+    } else if sorted(&left) != sorted(&came) {
         // Places that only changed their order have changed nothing.
-        if sorted(old) == sorted(new) {
-            return BTreeSet::new();
-        }
-        let pairs = old.iter().zip(new).filter(|(old, new)| old != new);
-        return pairs.map(|(old, new)| (old.clone(), new.clone())).collect();
+        let pairs = left.into_iter().zip(came).filter(|(old, new)| old != new);
+        steps.extend(pairs.map(|(old, new)| (old.clone(), new.clone())));
     }
-    gave_way(&old.iter().cloned().collect(), &new.iter().cloned().collect())
+    steps
 }
 
 /// Pairs every value that went with every one that came in its place.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::config::holds::{self, HOLDS_FILE};
 use crate::config::repository::Repository;
-use crate::forge::{Forge, ForgeError};
+use crate::forge::{Finishing, Forge, ForgeError};
 use crate::git::{BlobId, GitError, Head, Remote};
 use crate::model::change::FileEdit;
 use crate::model::commit::CommitId;
@@ -327,14 +327,14 @@ pub(super) async fn propose(
         renew(forge, &open, (&new.title, &new.body)).await.map_err(at_forge)?;
         // Its opening may have been cut short.
         if open.labels.is_empty() && forge.opens_in_steps(&new) {
-            forge.finish(&open, &new).await.map_err(at_forge)?;
+            forge.finish(&open, &new, Finishing::Again).await.map_err(at_forge)?;
         }
         proposal.url = Some(open.url.clone());
         return Ok(proposal);
     }
     let opened = forge.open(&new).await.map_err(at_forge)?;
     if forge.opens_in_steps(&new)
-        && let Err(error) = forge.finish(&opened, &new).await
+        && let Err(error) = forge.finish(&opened, &new, Finishing::AtOnce).await
     {
         tracing::warn!(%error, url = opened.url, "the pull request stands without its labels");
     }

@@ -2,10 +2,12 @@
 //!
 //! Entry point: [`follow`]. Every try stands on whatever the branch has become; nothing is on it when it fails.
 
+pub(super) mod anew;
 mod promote;
 pub(super) mod publish;
 pub(super) mod rollback;
 pub mod standing;
+mod words;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -194,6 +196,12 @@ struct Ground<'a> {
     /// The branches, the base first.
     seen: Vec<Seen<'a>>,
     environment: &'a Environment,
+}
+
+/// Returns the command that would give an order again which a commit's message tells; `None` where it tells of none that a person gave.
+pub(super) fn command(message: &str, group: &str, publish: Publish) -> Option<String> {
+    let words = words::Words::read(message).filter(|words| words.failed.is_none())?;
+    Some(words.command(group, publish))
 }
 
 /// Follows an order on a branch.

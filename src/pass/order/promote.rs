@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::decide::questions;
-use crate::model::decision::{Decision, Reason, Verdict, Want};
+use crate::model::decision::{Decision, Question, Reason, Verdict, Want};
 use crate::model::environment::{Environment, EnvironmentName};
 use crate::model::gate::{Gate, GateName, GateState};
-use crate::model::image::{ImageName, Tag};
+use crate::model::image::{Digest, ImageName, Tag};
 use crate::model::observation::Observation;
 use crate::model::outcome::Skipped;
 use crate::model::policy::Pin;
@@ -36,18 +36,32 @@ pub(super) async fn settle(
     }
     let group = config.groups.of(image).map_or_else(|| image.group_name(), |group| group.name.clone());
     let mut settled = Settled { moves: Vec::new(), group, holds: Vec::new(), gates: Vec::new(), notes: Vec::new() };
-    let own: Vec<&Decision> =
-        own.into_iter().filter(|decision| decision.question.current.tag.as_ref() != Some(tag)).collect();
+    let mut moving: Vec<&Decision> = Vec::with_capacity(own.len());
+    for decision in own {
+        let Question { current, .. } = &decision.question;
+        // A tag that stays may stand for something else by now: its digest moves.
+        let is_other = current.tag.as_ref() != Some(tag)
+            || (current.digest.is_some() && step(ground, decision, &decisions, tag).await?.to.digest != current.digest);
+        if is_other {
+            moving.push(decision);
+        }
+    }
+    let mut own = moving;
     if own.is_empty() {
         settled.notes.push(Skipped { what: image.to_string(), reason: format!("{name} runs {tag} already") });
         return Ok(settled);
     }
     // Before anything that `--now` would bring all the same, which a hold does not let through.
     not_held(ground, image, tag)?;
+    settled.notes.extend(stay_ahead(&ground.observation, &mut own, tag));
     for decision in &own {
         fits(&ground.observation, decision, tag, at_once)?;
     }
-    let missing = passed_over(ground, &decisions, image, tag);
+    let decided: Vec<Decision> = own.into_iter().cloned().collect();
+    for decision in &decided {
+        settled.moves.push(step(ground, decision, &decisions, tag).await?);
+    }
+    let missing = passed_over(ground, &decisions, image, (tag, moved_digest(&settled.moves)));
     if !at_once {
         has_come_before(ground, &missing, tag)?;
     }
@@ -58,10 +72,6 @@ pub(super) async fn settle(
     if let Some(group) = config.groups.of(image) {
         let reason = format!("it moves without the others of the group `{}`", group.name);
         settled.notes.push(Skipped { what: image.to_string(), reason });
-    }
-    let decided: Vec<Decision> = own.into_iter().cloned().collect();
-    for decision in &decided {
-        settled.moves.push(step(ground, decision, &decisions, tag).await?);
     }
     settled.gates = judge(ground, &decisions, (image, tag), &settled.moves, skipped).await;
     if let Some(reason) = order::objection(&settled.gates) {
@@ -83,7 +93,7 @@ pub(super) async fn evident(
 ) -> Result<(), OrderError> {
     let decisions = decide(ground, image).await?;
     not_held(ground, image, tag)?;
-    let missing = passed_over(ground, &decisions, image, tag);
+    let missing = passed_over(ground, &decisions, image, (tag, moved_digest(moves)));
     has_come_before(ground, &missing, tag)?;
     for wanted in moves {
         let is_meant = |decision: &&Decision| {
@@ -151,15 +161,14 @@ fn fits(observation: &Observation, decision: &Decision, tag: &Tag, at_once: bool
     let Some(Ok(tags)) = observation.images.get(image) else {
         return Err(OrderError::Failed(format!("{image}: its tags could not be had")));
     };
-    let Some(position) = tags.list.find(tag.as_str()) else {
+    if tags.list.find(tag.as_str()).is_none() {
         let hint = format!("push it first; `tagboat explain {image}` lists the {} tags there are", tags.list.len());
         return Err(refused(format!("the registry has no tag {tag} of {image}"), hint));
-    };
+    }
     if decision.chosen() == Some(tag) {
         return Ok(());
     }
-    let found = decision.rejected.iter().find(|(rejected, _)| tags.list.at(*rejected) == tags.list.at(position));
-    let Some((_, reason)) = found else {
+    let Some(reason) = objection(observation, decision, tag) else {
         return match &decision.verdict {
             Verdict::Undecided(reason) => Err(OrderError::Failed(about(image, reason))),
             _ => Ok(()),
@@ -182,6 +191,13 @@ fn fits(observation: &Observation, decision: &Decision, tag: &Tag, at_once: bool
             "promote a tag of the same family, or change the policy of its rule first",
         )),
     }
+}
+
+/// Returns what a decision has against a tag.
+fn objection<'d>(observation: &Observation, decision: &'d Decision, tag: &Tag) -> Option<&'d Reason> {
+    let tags = observation.images.get(&decision.question.image)?.as_ref().ok()?;
+    let found = decision.rejected.iter().find(|(rejected, _)| tags.list.at(*rejected) == tag.as_str());
+    found.map(|(_, reason)| reason)
 }
 
 /// Refuses a version that the file of holds names: its word is taken back by `release`.
@@ -207,12 +223,48 @@ struct PassedOver {
     is_partly: bool,
 }
 
+/// Lets places stay that run something newer than the version that is ordered, where others wait for it; says so.
+fn stay_ahead(observation: &Observation, own: &mut Vec<&Decision>, tag: &Tag) -> Vec<Skipped> {
+    let is_ahead =
+        |decision: &Decision| matches!(objection(observation, decision, tag), Some(Reason::Lower | Reason::Older));
+    if own.iter().all(|decision| is_ahead(decision)) {
+        return Vec::new();
+    }
+    let mut notes = Vec::new();
+    own.retain(|decision| {
+        let stays = is_ahead(decision);
+        if stays {
+            let Question { image, environment, current, .. } = &decision.question;
+            let files = order::files(observation, &decision.question);
+            let reason = format!(
+                "{current} is ahead of {tag} and stays (in {files}): `tagboat rollback {environment} {image} --to {tag}` goes \
+                 back there, and holds what it leaves"
+            );
+            notes.push(Skipped { what: image.to_string(), reason });
+        }
+        !stays
+    });
+    notes
+}
+
+/// Returns the digest that moves under a tag that stays; else the tag alone says what comes.
+fn moved_digest(moves: &[Move]) -> Option<&Digest> {
+    moves.iter().find(|step| step.from.tag == step.to.tag).and_then(|step| step.to.digest.as_ref())
+}
+
 /// Returns the environments before this one that do not run the version at every place.
-fn passed_over(ground: &Ground<'_>, decisions: &[Decision], image: &ImageName, tag: &Tag) -> Vec<PassedOver> {
+fn passed_over(
+    ground: &Ground<'_>,
+    decisions: &[Decision],
+    image: &ImageName,
+    (tag, digest): (&Tag, Option<&Digest>),
+) -> Vec<PassedOver> {
     let before = order::before(ground.environment, &ground.inputs.config.environments);
     let missing = before.into_iter().filter_map(|name| {
         let runs = order::runs(&ground.observation, decisions, name, image);
-        let is_it = |value: &&Value| value.tag.as_ref() == Some(tag);
+        let is_it = |value: &&Value| {
+            value.tag.as_ref() == Some(tag) && digest.is_none_or(|digest| value.digest.as_ref() == Some(digest))
+        };
         let all = !runs.is_empty() && runs.iter().all(&is_it);
         let is_partly = runs.iter().any(is_it);
         let told = runs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -280,7 +332,7 @@ pub(super) async fn judge(
     moves: &[Move],
     skipped: &BTreeSet<GateName>,
 ) -> Vec<Gate> {
-    let missing = passed_over(ground, decisions, image, tag);
+    let missing = passed_over(ground, decisions, image, (tag, moved_digest(moves)));
     let is_missing = |before: &EnvironmentName| missing.iter().any(|missing| missing.before == *before);
     let narrowed = order::narrowed(ground.environment, &|before| !is_missing(before));
     let target = narrowed.as_ref().unwrap_or(ground.environment);

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::config::repository::Repository;
 use crate::forge::Forge;
 use crate::git::Remote;
-use crate::model::commit::{CommitId, Sign};
+use crate::model::commit::{CommitId, Sign, TRAILER_BY, TRAILER_HOLD, TRAILER_PUBLISH, TRAILER_REASON, TRAILER_SKIP};
 use crate::model::environment::{BranchName, Publish};
 use crate::model::image::shorten;
 use crate::model::outcome::{Outcome, Skipped};
@@ -101,6 +101,7 @@ async fn propose(
         let standing = standing(given, config, (branch, base), forge.as_deref(), &mut desired).await?;
         if round == 0 {
             outcome.skipped.extend(instead_of(given, &standing, &desired).await?);
+            desired.told = anew(given, (&standing, branch), &desired).await?;
         }
         let wanted = std::slice::from_ref(&desired);
         let mut courses = pull_requests::plan(wanted, &standing, &style.branch_prefix, &Unsure::default());
@@ -171,6 +172,46 @@ async fn instead_of(
         "merge that one first, or close it and remove its branch; or order the whole group",
     ))
 }
+
+/// Tells how the same order, given again, differs from what stands of it.
+async fn anew(
+    given: &Ordering<'_>,
+    (standing, branch): (&Standing, &BranchName),
+    desired: &Desired,
+) -> Result<Option<String>, OrderError> {
+    let is_it = |head: &&HeadBranch| {
+        head.name == desired.head && head.is_own && head.is_order && head.key.as_deref() == Some(&desired.key)
+    };
+    let Some(head) = standing.heads.iter().find(is_it) else { return Ok(None) };
+    let (remote, tip) = (Arc::clone(&given.remote), head.tip.clone());
+    let before = blocking(move || remote.message(&tip)).await?.unwrap_or_default();
+    let now = &desired.commit.plan.message;
+    let of = |message: &str, trailer: &str| {
+        let all = message.lines().filter_map(|line| line.strip_prefix(trailer)?.strip_prefix(": "));
+        all.map(shorten).collect::<Vec<_>>().join(", ")
+    };
+    let word = |said: String| if said.is_empty() { "nothing".to_owned() } else { format!("`{said}`") };
+    let mut told = Vec::new();
+    for (name, trailer) in TOLD {
+        let (before, now) = (of(&before, trailer), of(now, trailer));
+        if before != now {
+            told.push(format!("{name}: {}, and not {} as before", word(now), word(before)));
+        }
+    }
+    if told.is_empty() {
+        told.push(format!("made anew on {branch}"));
+    }
+    Ok(Some(told.join("; ")))
+}
+
+/// What the same order may say otherwise when it is given again.
+const TOLD: [(&str, &str); 5] = [
+    ("reason", TRAILER_REASON),
+    ("by", TRAILER_BY),
+    ("not waited for", TRAILER_SKIP),
+    ("held", TRAILER_HOLD),
+    ("published", TRAILER_PUBLISH),
+];
 
 async fn standing(
     given: &Ordering<'_>,

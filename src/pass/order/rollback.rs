@@ -28,16 +28,22 @@ pub(super) async fn settle(
     let (group, mut asked) = meant(ground, what)?;
     let keys = asked.iter().map(|question| (question.environment.clone(), question.image.clone())).collect();
     crate::pass::pasts::read_pasts(ground.inputs, &mut ground.observation, &keys, &ground.seen);
+    let left_out = split(ground, &asked);
     if to.is_none() {
         newest_together(ground, &mut asked)?;
     }
     let mut settled = Settled { moves: Vec::new(), group, holds: Vec::new(), gates: Vec::new(), notes: Vec::new() };
     for group in split(ground, &asked) {
-        let reason = format!(
-            "it goes back without the others of the group `{group}`, which `tagboat rollback {} {group}` takes along",
-            ground.environment.name
-        );
+        let others = if left_out.contains(&group) {
+            format!("which `tagboat rollback {} {group}` takes along", ground.environment.name)
+        } else {
+            "which did not come with it".to_owned()
+        };
+        let reason = format!("it goes back without the others of the group `{group}`, {others}");
         settled.notes.extend(asked.first().map(|question| Skipped { what: question.image.to_string(), reason }));
+    }
+    if let Some(tag) = to {
+        settled.notes.extend(stay_behind(ground, &mut asked, tag));
     }
     for question in &asked {
         let ways = ways(ground, question, &asked, to)?;
@@ -56,7 +62,7 @@ pub(super) async fn settle(
                     let hint = "`--to TAG` names one for all of them; else edit each place by hand";
                     return Err(refused(format!("{}: {reason} (in {})", question.image, files()), hint));
                 }
-                Err(reason @ NoWayBack::Unknown(_)) => {
+                Err(reason @ (NoWayBack::Unknown(_) | NoWayBack::Kept { .. })) => {
                     let place = if goes { format!(" (in {})", files()) } else { String::new() };
                     let message = format!("{}: {reason}{place}", question.image);
                     return Err(OrderError::Refused { message, hint: None });
@@ -72,9 +78,14 @@ pub(super) async fn settle(
                 None => Some(digest_of(given.source, &question.image, back.to.tag.as_ref()).await?),
             };
             hold(given, ground, question, &back.left, &mut settled);
-            if back.left.is_empty() {
-                let reason = "the tag stays and only its digest goes back, which no hold can name".to_owned();
-                settled.notes.push(Skipped { what: question.image.to_string(), reason });
+            if let Some(tag) = back.to.tag.as_ref().filter(|tag| question.current.tag.as_ref() == Some(tag)) {
+                let (image, name, current) = (&question.image, &question.environment, &question.current);
+                let reason = format!(
+                    "the tag stays and only its digest goes back, which history remembers in the place of a hold: {current} \
+                     stays away from {name} and what comes after it until `tagboat promote {image}:{tag} --to {name} \
+                     --now`, or somebody's own commit, brings it again"
+                );
+                settled.notes.push(Skipped { what: image.to_string(), reason });
             }
             let to = Value { tag: back.to.tag, digest };
             settled.moves.push(Move {
@@ -179,15 +190,47 @@ fn ways(
 ) -> Result<Vec<Way>, OrderError> {
     let observation = &ground.observation;
     let concerned = [&question.environment];
-    let is_held = |value: &Value| {
+    let kept = |value: &Value| {
         let covers =
-            |tag| observation.holds.iter().any(|hold| hold.covers(&concerned, &question.image, tag, observation.now));
+            |tag| observation.holds.iter().find(|hold| hold.covers(&concerned, &question.image, tag, observation.now));
         let goes = |other: &Question| other.image == question.image && other.current.tag == value.tag;
-        value.tag.as_ref().is_some_and(covers)
-            || (value.tag != question.current.tag && asked.iter().any(goes))
-            || past::order_by(&question.policy, value, &question.current) == Some(Comparison::Greater)
+        if let Some(hold) = value.tag.as_ref().and_then(covers) {
+            Some(hold.to_string())
+        } else if value.tag != question.current.tag && asked.iter().any(goes) {
+            Some("it goes back as well".to_owned())
+        } else {
+            is_newer(question, value).then(|| "it is newer".to_owned())
+        }
     };
-    Ok(order::ways_back(observation, question, past(ground, question)?, to, &is_held))
+    Ok(order::ways_back(observation, question, past(ground, question)?, to, &kept))
+}
+
+/// Whether a version is newer than what some places run.
+fn is_newer(question: &Question, value: &Value) -> bool {
+    past::order_by(&question.policy, value, &question.current) == Some(Comparison::Greater)
+}
+
+/// Lets places stay that run something older than the version that is named, where others of the same image go back to it; says so.
+fn stay_behind(ground: &Ground<'_>, asked: &mut Vec<Question>, tag: &Tag) -> Vec<Skipped> {
+    let value = Value { tag: Some(tag.clone()), digest: None };
+    let goes = |question: &Question| question.current.tag.as_ref() != Some(tag) && !is_newer(question, &value);
+    let going: BTreeSet<ImageName> =
+        asked.iter().filter(|question| goes(question)).map(|question| question.image.clone()).collect();
+    let mut notes = Vec::new();
+    asked.retain(|question| {
+        let stays = is_newer(question, &value) && going.contains(&question.image);
+        if stays {
+            let Question { image, environment, current, .. } = question;
+            let files = order::files(&ground.observation, question);
+            let reason = format!(
+                "{current} is older than {tag} and stays (in {files}): `tagboat promote {image}:{tag} --to {environment}` brings \
+                 {tag} there"
+            );
+            notes.push(Skipped { what: image.to_string(), reason });
+        }
+        !stays
+    });
+    notes
 }
 
 /// Refuses a version that a person names and that is no way back: one that is held there, a newer one, or one that neither
@@ -198,14 +241,14 @@ async fn may_be_named(
     question: &Question,
     back: &Back,
 ) -> Result<(), OrderError> {
-    let Question { environment, image, policy, current, .. } = question;
+    let Question { environment, image, current, .. } = question;
     let Some(tag) = &back.to.tag else { return Ok(()) };
     let observation = &ground.observation;
     if observation.holds.iter().any(|hold| hold.covers(&[environment], image, tag, observation.now)) {
         let hint = format!("`tagboat release {image}:{tag}` first, or name another one");
         return Err(refused(format!("{image}: {tag} is held in {environment}"), hint));
     }
-    if past::order_by(policy, &back.to, current) == Some(Comparison::Greater) {
+    if is_newer(question, &back.to) {
         let hint = format!("`tagboat promote {image}:{tag} --to {environment}` brings something newer");
         return Err(refused(format!("{image}: {tag} is newer than {current}, which {environment} runs"), hint));
     }

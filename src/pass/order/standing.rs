@@ -9,21 +9,15 @@ use std::sync::Arc;
 
 use crate::edit;
 use crate::git::Remote;
-use crate::model::brought::Told;
 use crate::model::change::ChangeSet;
-use crate::model::commit::{
-    TRAILER_BY, TRAILER_HOLD, TRAILER_IMAGE, TRAILER_ORDER, TRAILER_PUBLISH, TRAILER_REASON, TRAILER_SKIP,
-};
 use crate::model::decision::{Decision, Question, Verdict};
-use crate::model::environment::{BranchName, Environment, EnvironmentName, Publish};
+use crate::model::environment::{BranchName, Environment, Publish};
 use crate::model::gate::{Gate, GateName};
 use crate::model::history::Ordered;
-use crate::model::image::ImageName;
 use crate::model::proposal::{Action, Move, Proposal};
 use crate::model::pull_request::{PullRequest, State};
-use crate::model::site::Value;
-use crate::observe::history::kept;
 use crate::pass::grounds;
+use crate::pass::order::words::Words;
 use crate::pass::order::{Ground, OrderError, promote};
 use crate::pass::own::look;
 use crate::pass::propose::Publishing;
@@ -52,72 +46,6 @@ pub(in crate::pass) struct Again {
     pub(in crate::pass) changes: ChangeSet,
     /// Its commit.
     pub(in crate::pass) commit: PlannedCommit,
-}
-
-/// What the trailers of an order say.
-struct Words<'a> {
-    environment: EnvironmentName,
-    order: Ordered,
-    steps: Vec<(ImageName, String, Value)>,
-    /// Whether it goes beyond what any pass does: past a gate, or with a hold.
-    is_bold: bool,
-    is_merged: bool,
-    /// The gates that it was not to wait for.
-    skipped: BTreeSet<GateName>,
-    by: Option<&'a str>,
-    reason: Option<&'a str>,
-}
-
-impl<'a> Words<'a> {
-    /// Reads a message; `None` where it is no order.
-    fn read(message: &'a str) -> Option<Self> {
-        let of =
-            |name: &'static str| message.lines().filter_map(move |line| line.strip_prefix(name)?.strip_prefix(": "));
-        let step = |line: &str| {
-            let (image, (moved, to)) = (line.split(' ').next()?, line.rsplit_once(" -> ")?);
-            let from = moved.strip_prefix(image)?.trim().trim_matches('"');
-            Some((image.parse().ok()?, from.to_owned(), value(to)?))
-        };
-        let is_skipped =
-            |gate: GateName| of(TRAILER_SKIP).flat_map(|names| names.split(", ")).any(|name| name == gate.as_str());
-        Some(Self {
-            environment: Told::by(message).environment?,
-            order: [Ordered::Rollback, Ordered::Promote]
-                .into_iter()
-                .find(|order| of(TRAILER_ORDER).next() == Some(order.as_str()))?,
-            steps: of(TRAILER_IMAGE).map(step).collect::<Option<_>>()?,
-            is_bold: of(TRAILER_SKIP).chain(of(TRAILER_HOLD)).next().is_some(),
-            skipped: GateName::ALL.into_iter().filter(|gate| is_skipped(*gate)).collect(),
-            is_merged: of(TRAILER_PUBLISH).next() == Some(Publish::AutoMerge.as_str()),
-            by: of(TRAILER_BY).next(),
-            reason: of(TRAILER_REASON).next(),
-        })
-    }
-
-    /// Says what is waited for.
-    fn told(&self) -> String {
-        let what = match self.order {
-            Ordered::Rollback => "to go back",
-            Ordered::Promote => "it",
-        };
-        let by = self.by.map(kept).unwrap_or_else(|| "somebody".to_owned());
-        let reason = self.reason.map(|reason| format!(": {}", kept(reason))).unwrap_or_default();
-        format!("a person merges it: {by} ordered {what}{reason}")
-    }
-
-    /// Whether it brings one version of one image, as every order to promote does.
-    fn is_of_one(&self) -> bool {
-        let of_one = |one: &(ImageName, String, Value)| (one.0.clone(), one.2.tag.clone());
-        self.steps.windows(2).all(|two| of_one(&two[0]) == of_one(&two[1]))
-    }
-}
-
-/// Reads a version as trailers write it.
-fn value(text: &str) -> Option<Value> {
-    match text.trim().split_once('@') {
-        Some((tag, digest)) => Some(Value { tag: Some(tag.parse().ok()?), digest: Some(digest.parse().ok()?) }),
-        None => Some(Value { tag: Some(text.trim().parse().ok()?), digest: None }),
-    }
 }
 
 /// Gives an order again that the message of a head commit tells; `None` where it does not fit any more, or where pull requests

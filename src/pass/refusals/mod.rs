@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::cache::Cache;
 use crate::forge::{Forge, ForgeError};
-use crate::git::{Head, Remote};
+use crate::git::{GitError, Head, Remote};
 use crate::model::brought::{Brought, Told};
 use crate::model::commit::CommitId;
 use crate::model::environment::{BranchName, EnvironmentName, Publish};
@@ -23,10 +23,10 @@ use crate::model::pull_request::{Listing, PullRequest, PullRequestStyle, State};
 use crate::model::refusal::{self, Refusal, Wish};
 use crate::observe::checks::Asked;
 use crate::observe::history::Past;
-use crate::pass::Inputs;
 use crate::pass::former;
 use crate::pass::propose::{LookError, read_told};
 use crate::pass::refusals::seen::Seen;
+use crate::pass::{Inputs, blocking};
 use crate::promote::Promoted;
 use crate::publish::pull_requests::leftovers::record;
 use crate::publish::pull_requests::told::tell;
@@ -174,6 +174,38 @@ fn names(wish: &Wish, group: &str, style: &PullRequestStyle) -> Vec<BranchName> 
     [style.head_of(environment, group), usual].into_iter().chain(own).collect()
 }
 
+/// Looks at the head commits of pull requests that would refuse what is desired and whose branches are called as a person's may be:
+/// anybody may copy a body. Only while such a branch stands, and until its commit is at hand.
+///
+/// # Errors
+///
+/// [`GitError`] when the branches cannot be listed or fetched.
+pub(super) async fn prove(
+    remote: &Arc<dyn Remote>,
+    (branch, base): (&BranchName, &CommitId),
+    desired: &[Desired],
+    all: &mut [PullRequest],
+) -> Result<(), GitError> {
+    let wishes: Vec<Wish> = desired.iter().filter(|wanted| !wanted.is_order).map(course::wish).collect();
+    let is_due = |one: &&mut PullRequest| {
+        let is_here = |wish: &Wish| !one.head.as_str().starts_with(&wish.prefix) && wish.stood_in(one);
+        one.is_unproved() && wishes.iter().any(is_here)
+    };
+    for one in all.iter_mut().filter(is_due) {
+        let (remote, name, tip) = (Arc::clone(remote), one.head.clone(), one.commit.clone());
+        let onto = (branch.clone(), base.clone());
+        one.told = blocking(move || {
+            if !remote.heads(name.as_str())?.contains(&(name.clone(), tip.clone())) {
+                return Ok(None);
+            }
+            let head = remote.head(&name, &tip, (&onto.0, &onto.1))?;
+            Ok((head.tip == tip).then(|| Told::by(&head.step.entry.message)))
+        })
+        .await?;
+    }
+    Ok(())
+}
+
 /// Takes out of what would be committed what a person has refused.
 pub(super) async fn leave(inputs: &Inputs<'_>, observation: &mut Observation, promoted: &mut Promoted) {
     if !promoted.proposals.iter().any(is_committed) {
@@ -259,7 +291,8 @@ async fn closed_further(
 
 /// Reads of the head branches that still stand what no body and nothing at hand tells of what was refused.
 fn read_silent(past: Option<&dyn Past>, all: &mut [PullRequest]) -> Result<(), String> {
-    let is_silent = |one: &&mut PullRequest| one.is_refused() && one.is_silent() && one.told.is_none();
+    let is_silent =
+        |one: &&mut PullRequest| (one.is_refused() && one.is_silent() && one.told.is_none()) || one.is_unproved();
     let mut silent: Vec<&mut PullRequest> = all.iter_mut().filter(is_silent).collect();
     let names: BTreeSet<BranchName> = silent.iter().map(|one| one.head.clone()).collect();
     let Some(past) = past.filter(|_| !names.is_empty()) else { return Ok(()) };

@@ -193,6 +193,7 @@ impl Closed {
             left: false,
             said: None,
             armed: Armed::No,
+            queued: None,
             what: None,
             instead: None,
             brought,

@@ -39,7 +39,9 @@ pub(super) use crate::pass::setup::repositories::watched;
 pub use crate::pass::setup::repositories::{
     ForgeChoice, Opened, Target, asked, neighbours, person, program, publishing, remote, secret,
 };
-pub(super) use crate::pass::setup::repositories::{neighbours_by, publishing_by, remote_by};
+pub(super) use crate::pass::setup::repositories::{
+    let_go, named_token, neighbours_by, publishing_by, remote_by, settled,
+};
 pub use crate::pass::setup::sources::sources;
 pub(super) use crate::pass::setup::sources::sources_until;
 pub use crate::pass::transport::outgoing;

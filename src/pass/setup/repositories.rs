@@ -1,6 +1,7 @@
 //! Repositories that a pass works on: their remotes, who may push there, and where their pull requests are made.
 
 use crate::config::environment::Environment;
+use crate::config::service::words::ForgeWord;
 use crate::config::service::{self, RepositoryAuth, SecretPlace, Service};
 use crate::git::Remote;
 use crate::git::access::Access;
@@ -95,12 +96,10 @@ pub(in crate::pass) fn publishing_by(
     service: &Service,
     environment: &Environment,
 ) -> Result<Publishing, SetupError> {
-    let choice = match (choice, url.reach()) {
-        (ForgeChoice::Auto, Reach::Local) => ForgeChoice::Plain,
-        (ForgeChoice::Auto, Reach::Http | Reach::Ssh) => forges::told(url, environment).unwrap_or(ForgeChoice::Auto),
-        (choice, _) => choice,
-    };
-    let connection = transport::forge(service, watched(service, url));
+    let entry = watched(service, url);
+    let choice = settled(choice, url, service, environment);
+    let named = named.or_else(|| entry.and_then(|entry| entry.forge_url.as_deref()));
+    let connection = transport::forge(service, entry);
     let token = named_token(url, service, environment)?;
     let address = forges::Address { repository: url, named, token, connection, environment, clients };
     match choice {
@@ -109,15 +108,49 @@ pub(in crate::pass) fn publishing_by(
         ForgeChoice::GitLab => forges::gitlab(address),
         ForgeChoice::Gitea => forges::gitea(address),
         ForgeChoice::Auto => Ok(Publishing::Missing(format!(
-            "which forge {} is cannot be told: `--forge` names it, and `--forge plain` pushes the head branch for a person to merge",
+            "which forge {} is cannot be told: `forge` of its entry in service.yaml names it, or `--forge`; `plain` is \
+             Git alone, and pushes the head branch for a person to merge",
             url.host().unwrap_or_default()
         ))),
     }
 }
 
-/// Returns whom gates ask about a repository that is only looked at, and its base branch. Never fails: where no forge
-/// can be told, that is what gates say.
-pub fn asked(target: &Target<'_>, service: &Service, environment: &Environment) -> (Publishing, BranchName) {
+/// Returns which forge a repository is on: as the command line says, else the operator's file, else its URL; [`ForgeChoice::Auto`] where
+/// nothing tells.
+pub(in crate::pass) fn settled(
+    choice: ForgeChoice,
+    url: &RemoteUrl,
+    service: &Service,
+    environment: &Environment,
+) -> ForgeChoice {
+    let entry = watched(service, url);
+    let said = match entry.map(|entry| entry.forge).unwrap_or_default() {
+        ForgeWord::Auto => ForgeChoice::Auto,
+        ForgeWord::GitHub => ForgeChoice::GitHub,
+        ForgeWord::GitLab => ForgeChoice::GitLab,
+        ForgeWord::Gitea => ForgeChoice::Gitea,
+        ForgeWord::Plain => ForgeChoice::Plain,
+    };
+    match (choice, said, url.reach()) {
+        (ForgeChoice::Auto, ForgeChoice::Auto, Reach::Local) => ForgeChoice::Plain,
+        (ForgeChoice::Auto, ForgeChoice::Auto, Reach::Http | Reach::Ssh) => {
+            let is_app = matches!(entry.and_then(|entry| entry.auth.as_ref()), Some(RepositoryAuth::GithubApp { .. }));
+            let of_app = if is_app { ForgeChoice::GitHub } else { ForgeChoice::Auto };
+            forges::told(url, environment).unwrap_or(of_app)
+        }
+        (ForgeChoice::Auto, said, _) => said,
+        (choice, _, _) => choice,
+    }
+}
+
+/// Returns whom gates ask about a repository that is only looked at, and its base branch; `forge` is what the command line says of its
+/// forge and of that one's URL. Never fails: where no forge can be told, that is what gates say.
+pub fn asked(
+    target: &Target<'_>,
+    (choice, named): (ForgeChoice, Option<&str>),
+    service: &Service,
+    environment: &Environment,
+) -> (Publishing, BranchName) {
     let nobody = |reason: String| (Publishing::Missing(reason), BranchName::from(""));
     let (url, branch) = match target {
         Target::Checkout { folder, .. } => match crate::git::checkout::Checkout::discover(folder) {
@@ -129,7 +162,7 @@ pub fn asked(target: &Target<'_>, service: &Service, environment: &Environment) 
             Err(error) => return nobody(error.to_string()),
         },
     };
-    match publishing(ForgeChoice::Auto, None, &url, service, environment) {
+    match publishing(choice, named, &url, service, environment) {
         Ok(publishing) => (publishing, branch),
         Err(error) => nobody(error.to_string()),
     }
@@ -145,7 +178,7 @@ pub fn person(target: &Target<'_>, environment: &Environment) -> Option<String> 
 }
 
 /// Returns the token that the operator's file names for a repository.
-fn named_token(
+pub(in crate::pass) fn named_token(
     url: &RemoteUrl,
     service: &Service,
     environment: &Environment,
@@ -284,19 +317,54 @@ fn access(
 ) -> Result<Access, SetupError> {
     let secret = |place: &SecretPlace| secret(place, service, environment);
     match watched(service, url).and_then(|repository| repository.auth.as_ref()) {
-        Some(RepositoryAuth::Token(place)) => Ok(Access::Token(secret(place)?)),
+        Some(RepositoryAuth::Token(place)) => Ok(by_token(secret(place)?, environment)),
         Some(RepositoryAuth::Basic(basic)) => {
             Ok(Access::Basic { user: basic.username.clone(), password: secret(&basic.password)? })
         }
         Some(RepositoryAuth::SshKey(path)) => Ok(Access::SshKey { file: service.resolve(path), known_hosts: None }),
         Some(RepositoryAuth::GithubApp { .. }) => {
             let app = app(url, service)?.ok_or_else(|| SetupError::App("it is not named".to_owned()))?;
-            let connection = transport::forge(service, watched(service, url));
-            let address =
-                forges::Address { repository: url, named: None, token: None, connection, environment, clients };
-            Ok(Access::Token(forges::installation_token(&address, &app)?))
+            Ok(Access::Token(forges::installation_token(&app_address(url, service, environment, clients), &app)?))
         }
-        None => Ok(environment.token().map_or(Access::None, |(_, token)| Access::Token(token))),
+        None => {
+            let token = environment.token().map(|(_, token)| token);
+            let token = token.or_else(|| forges::job_token(url, environment));
+            Ok(token.map_or(Access::None, |token| by_token(token, environment)))
+        }
+    }
+}
+
+/// Shows a token to Git as its kind is shown: the one of a job of GitLab CI is let in by no other name.
+fn by_token(token: SecretString, environment: &Environment) -> Access {
+    match forges::is_job_token(&token, environment) {
+        true => Access::Basic { user: "gitlab-ci-token".to_owned(), password: token },
+        false => Access::Token(token),
+    }
+}
+
+/// Returns where the App of a repository is asked for its tokens.
+fn app_address<'a>(
+    url: &'a RemoteUrl,
+    service: &'a Service,
+    environment: &'a Environment,
+    clients: &'a Clients,
+) -> forges::Address<'a> {
+    let entry = watched(service, url);
+    let connection = transport::forge(service, entry);
+    let named = entry.and_then(|entry| entry.forge_url.as_deref());
+    forges::Address { repository: url, named, token: None, connection, environment, clients }
+}
+
+/// Lets the token go that is held of a repository's App, so that the next question fetches another; tells whether there can be one.
+pub(in crate::pass) async fn let_go(
+    clients: &Clients,
+    url: &RemoteUrl,
+    service: &Service,
+    environment: &Environment,
+) -> Result<bool, SetupError> {
+    match app(url, service)? {
+        Some(app) => forges::let_go(&app_address(url, service, environment, clients), &app).await,
+        None => Ok(false),
     }
 }
 

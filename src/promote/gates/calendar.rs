@@ -67,6 +67,24 @@ fn moment_of(zone: &TimeZone, time: DateTime) -> Option<Timestamp> {
 
 /// Returns when the windows that are open close, in the zone of the one that closes last.
 pub(super) fn closing(windows: &[Window], moment: Timestamp) -> Option<String> {
+    last_open(windows, moment).map(|(end, zone)| local(end, zone))
+}
+
+/// Returns when no window is open any more; `None` where none is open, or where one follows the other without end.
+pub(super) fn closes(windows: &[Window], moment: Timestamp) -> Option<Timestamp> {
+    let (mut end, _) = last_open(windows, moment)?;
+    // Where one ends another may be open: each day may go over into the next.
+    for _ in 0..4 * DAYS_AHEAD {
+        match last_open(windows, end) {
+            None => return Some(end),
+            Some((next, _)) => end = next,
+        }
+    }
+    None
+}
+
+/// Returns when the windows that are open at a moment end, each by itself: the last end, and in which zone.
+fn last_open(windows: &[Window], moment: Timestamp) -> Option<(Timestamp, &TimeZone)> {
     let closes = |window: &Window| {
         let today = window.zone.to_datetime(moment).date();
         let days = [-1, 0].into_iter().filter_map(|days| today.checked_add(days.days()).ok());
@@ -74,15 +92,20 @@ pub(super) fn closing(windows: &[Window], moment: Timestamp) -> Option<String> {
         spans.filter(|(start, end)| *start <= moment && moment < *end).map(|(_, end)| end).max()
     };
     let all = windows.iter().filter_map(|window| Some((closes(window)?, &window.zone)));
-    all.max_by_key(|(end, _)| *end).map(|(end, zone)| local(end, zone))
+    all.max_by_key(|(end, _)| *end)
 }
 
 /// Returns when the next freeze begins, in its zone.
 pub(super) fn next_freeze(freezes: &[Freeze], moment: Timestamp) -> Option<String> {
+    begins(freezes, moment).map(|(start, zone)| local(start, zone))
+}
+
+/// Returns when the next freeze begins, and in which zone it is written.
+pub(super) fn begins(freezes: &[Freeze], moment: Timestamp) -> Option<(Timestamp, &TimeZone)> {
     let begins = freezes.iter().filter_map(|freeze| Some((frozen(freeze)?, &freeze.zone)));
     let begins =
         begins.filter(|((start, end), _)| moment < *start && start < end).map(|((start, _), zone)| (start, zone));
-    begins.min_by_key(|(start, _)| *start).map(|(start, zone)| local(start, zone))
+    begins.min_by_key(|(start, _)| *start)
 }
 
 /// What freezes say: within any of them, nothing moves.

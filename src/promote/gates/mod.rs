@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::model::environment::{EnvironmentName, Publish};
-use crate::model::gate::{Gate, GateSpec, GateState};
+use crate::model::gate::{Gate, GateName, GateSpec, GateState};
 use crate::model::proposal::Move;
 use crate::model::pull_request::Approvals;
 use crate::model::source::{Answer, SourceQuestion};
@@ -53,6 +53,8 @@ pub(super) struct Judged {
     pub(super) gates: Vec<Gate>,
     /// When all pass by time alone, where that is later than now and known.
     pub(super) earliest: Option<Timestamp>,
+    /// When all others pass that are not approvals: long ago where they do now, and `None` where that is not known.
+    pub(super) opens: Option<Timestamp>,
 }
 
 /// Judges every gate of an environment; one that cannot be judged never passes.
@@ -60,15 +62,36 @@ pub(super) fn judge(specs: &[GateSpec], bench: &Bench<'_>) -> Judged {
     let gate = |spec: &GateSpec| {
         let state = state(spec, bench, bench.now);
         let facts = if state == GateState::Pass { facts::of(spec, bench) } else { None };
-        Gate { name: spec.name(), state, facts }
+        let closes = if state == GateState::Pass { closes(spec, bench.now) } else { None };
+        Gate { name: spec.name(), state, facts, closes }
     };
     let gates: Vec<Gate> = specs.iter().map(gate).collect();
-    Judged { earliest: earliest(specs, bench), gates }
+    let is_approvals = |spec: &&GateSpec| spec.name() == GateName::Approvals;
+    let others: Vec<GateSpec> = specs.iter().filter(|spec| !is_approvals(spec)).cloned().collect();
+    let mut now = gates.iter().filter(|gate| gate.name != GateName::Approvals);
+    let is_open = now.all(|gate| gate.state == GateState::Pass);
+    let opens = if is_open { Some(Timestamp::MIN) } else { earliest(&others, bench, bench.now) };
+    let earliest = earliest(specs, bench, bench.now).filter(|moment| *moment > bench.now);
+    Judged { earliest, opens, gates }
 }
 
-/// Finds the first moment after now at which every gate passes; `None` where one waits for more than time.
-fn earliest(specs: &[GateSpec], bench: &Bench<'_>) -> Option<Timestamp> {
-    let mut moment = bench.now;
+/// Returns when a gate that passes closes again by time alone.
+fn closes(spec: &GateSpec, moment: Timestamp) -> Option<Timestamp> {
+    match spec {
+        GateSpec::Windows(windows) => calendar::closes(windows, moment),
+        GateSpec::Freezes(freezes) => calendar::begins(freezes, moment).map(|(begins, _)| begins),
+        GateSpec::Soak { .. }
+        | GateSpec::Checks(_)
+        | GateSpec::Query { .. }
+        | GateSpec::Http { .. }
+        | GateSpec::Approvals(_)
+        | GateSpec::Manual => None,
+    }
+}
+
+/// Finds the first moment, from one on, at which every gate passes; `None` where one waits for more than time.
+pub(super) fn earliest(specs: &[GateSpec], bench: &Bench<'_>, from: Timestamp) -> Option<Timestamp> {
+    let mut moment = from;
     for _ in 0..MAX_MOMENTS {
         let mut next = moment;
         for spec in specs {
@@ -79,7 +102,7 @@ fn earliest(specs: &[GateSpec], bench: &Bench<'_>) -> Option<Timestamp> {
             }
         }
         if next == moment {
-            return (moment > bench.now).then_some(moment);
+            return Some(moment);
         }
         moment = next;
     }
@@ -88,7 +111,7 @@ fn earliest(specs: &[GateSpec], bench: &Bench<'_>) -> Option<Timestamp> {
 
 fn state(spec: &GateSpec, bench: &Bench<'_>, moment: Timestamp) -> GateState {
     match spec {
-        GateSpec::Soak { time, .. } => soak::state(bench.soaking, *time, moment),
+        GateSpec::Soak { time, count } => soak::state(bench.soaking, (*time, *count), moment),
         GateSpec::Windows(windows) => calendar::windows(windows, moment),
         GateSpec::Freezes(freezes) => calendar::freezes(freezes, moment),
         GateSpec::Query { .. } | GateSpec::Http { .. } => source::state(spec, bench),
@@ -100,7 +123,7 @@ fn state(spec: &GateSpec, bench: &Bench<'_>, moment: Timestamp) -> GateState {
 
 pub(super) use self::checks::{Proof, chosen, proofs, wants};
 pub(super) use self::people::missing;
-pub(super) use self::soak::{Soaking, introduced, soaking};
+pub(super) use self::soak::{Soaking, introduced, soaking, starving};
 pub(super) use self::source::questions;
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! Soak: how long a version has been in the environment before.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::environment::EnvironmentName;
-use crate::model::gate::GateState;
+use crate::model::gate::{GateState, SoakCount};
 use crate::model::history::{Ordered, Shift, Timeline};
 use crate::model::image::ImageName;
 use crate::model::observation::Observation;
@@ -21,7 +23,7 @@ pub(in crate::promote) struct Soaking {
     image: ImageName,
     /// Since when it has been there, or why that is not known.
     since: Result<Timestamp, String>,
-    /// The stays of the versions that were there before it, newest first.
+    /// The stays of the versions that newer ones have replaced there, newest first.
     stays: Vec<SignedDuration>,
 }
 
@@ -39,30 +41,74 @@ pub(in crate::promote) fn soaking(
         Some(Err(reason)) => Err(format!("history could not be read: {reason}")),
         Some(Ok(past)) => past.timeline.as_ref().ok_or_else(|| "there is no Git history here to count from".to_owned()),
     };
-    let since = |timeline: &&Timeline| {
-        let of = |timeline: &Timeline| timeline.since(&timeline.known_as(value));
+    let taken_back =
+        |value: &Value| known.is_some_and(|past| past.as_ref().is_ok_and(|past| past.hold_on(value).is_some()));
+    let counted = timeline.map(|timeline| {
+        let of = |timeline: &Timeline| (timeline.since(&timeline.known_as(value)), stays(timeline, &taken_back));
         let places = places(timeline).into_iter().flatten();
         let had = |(standing, place): &(Value, Timeline)| {
             standing.tag == value.tag || place.deployed(&place.known_as(value)).is_some()
         };
-        let latest = places.filter(had).map(|(_, place)| of(&place)).max();
+        let latest = places.filter(had).map(|(_, place)| of(&place)).max_by_key(|(since, _)| *since);
         latest.unwrap_or_else(|| of(timeline))
+    });
+    let (since, stays) = match counted {
+        Ok((since, stays)) => (Ok(since), stays),
+        Err(reason) => (Err(reason), Vec::new()),
     };
-    Soaking {
-        before: before.clone(),
-        image: image.clone(),
-        since: timeline.as_ref().map(since).map_err(Clone::clone),
-        stays: timeline.map(stays).unwrap_or_default(),
-    }
+    Soaking { before: before.clone(), image: image.clone(), since, stays }
 }
 
-/// Returns how long each version stayed that has gone since, newest first.
-fn stays(timeline: &Timeline) -> Vec<SignedDuration> {
-    timeline.shifts.windows(2).map(|pair| pair[0].time.duration_since(pair[1].time)).collect()
+/// Returns for how long each version stood everywhere that a newer one has replaced since, newest first.
+///
+/// A version counts once, however many commits bring it from file to file. What was taken back, and what only made room for
+/// something that had stood there before, was replaced by no newer one.
+fn stays(timeline: &Timeline, is_taken_back: &dyn Fn(&Value) -> bool) -> Vec<SignedDuration> {
+    let mut found: Vec<SignedDuration> = Vec::new();
+    let mut known: BTreeSet<&Value> = timeline.shifts.last().into_iter().flat_map(|oldest| &oldest.from).collect();
+    // When each that stands there came last anywhere, and when it began to go.
+    let mut standing: BTreeMap<&Value, (Timestamp, Option<Timestamp>)> = BTreeMap::new();
+    for Shift { from, to, steps, landed, word, .. } in timeline.shifts.iter().rev() {
+        for (left, came) in steps {
+            if let Some((_, leaves)) = standing.get_mut(left) {
+                leaves.get_or_insert(*landed);
+            }
+            if let Some((last, None)) = standing.get_mut(came) {
+                *last = *landed;
+            }
+        }
+        let is_newer = word.order != Some(Ordered::Rollback) && to.difference(from).any(|came| !known.contains(came));
+        for left in from.difference(to) {
+            let Some((came, leaves)) = standing.remove(left) else { continue };
+            // Another one may have come before it went everywhere.
+            let is_replaced = is_newer || (leaves.is_some_and(|leaves| leaves < *landed) && word.order.is_none());
+            if is_replaced && !is_taken_back(left) {
+                found.push(leaves.unwrap_or(*landed).duration_since(came));
+            }
+        }
+        for came in to.difference(from) {
+            // Of one that comes again it is not told for how long it is wanted.
+            if known.insert(came) {
+                standing.insert(came, (*landed, None));
+            }
+        }
+    }
+    found.reverse();
+    found
+}
+
+/// Says with the figures that versions go before their soak is over, where what counts is how long they run; `None` where
+/// they do not.
+pub(in crate::promote) fn starving(
+    past: &Timeline,
+    is_taken_back: &dyn Fn(&Value) -> bool,
+    (time, count): (SignedDuration, SoakCount),
+) -> Option<String> {
+    starvation(&stays(past, is_taken_back), time, count)
 }
 
 /// What soak says: every image must have been in every environment before for long enough.
-pub(super) fn state(soaking: &[Soaking], time: SignedDuration, moment: Timestamp) -> GateState {
+pub(super) fn state(soaking: &[Soaking], (time, count): (SignedDuration, SoakCount), moment: Timestamp) -> GateState {
     if soaking.is_empty() {
         let reason = "nothing soaks here: there is no environment before".to_owned();
         return GateState::Wait { until: None, reason };
@@ -88,13 +134,8 @@ pub(super) fn state(soaking: &[Soaking], time: SignedDuration, moment: Timestamp
     if soaking.iter().any(|other| other.image != one.image) {
         reason.push_str(&format!(", for {}", one.image));
     }
-    if let Some(longest) = starved(&one.stays, time) {
-        reason.push_str(&format!(
-            "; the last {} versions there stayed too short, at most {}: a shorter `soak`, or `count: introduced`, \
-             would let them through",
-            longest.0,
-            length(longest.1)
-        ));
+    if let Some(starvation) = starvation(&one.stays, time, count) {
+        reason.push_str(&format!("; {starvation}"));
     }
     GateState::Wait { until: Some(until), reason }
 }
@@ -108,6 +149,16 @@ pub(super) fn facts(soaking: &[Soaking], time: SignedDuration) -> Option<String>
         facts.push_str(&format!(", {} as the last", last.image));
     }
     Some(facts)
+}
+
+fn starvation(stays: &[SignedDuration], time: SignedDuration, count: SoakCount) -> Option<String> {
+    // What was introduced counts on after a newer one came.
+    let (versions, longest) = starved(stays, time).filter(|_| count == SoakCount::Running)?;
+    Some(format!(
+        "the last {versions} versions there stayed too short, at most {}: a shorter `soak`, or `count: introduced`, would \
+         let them through",
+        length(longest)
+    ))
 }
 
 /// Returns how many versions in a row went before their soak was over, and the longest stay among them.

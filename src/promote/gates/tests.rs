@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use jiff::SignedDuration;
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
@@ -6,7 +8,9 @@ use super::*;
 use crate::model::checks::Reports;
 use crate::model::commit::CommitId;
 use crate::model::gate::{Freeze, FreezeEdge, Window};
+use crate::model::history::{Mover, Shift, Timeline, Word};
 use crate::model::pull_request::{Check, CheckState};
+use crate::model::site::Value;
 
 fn window(days: &[Weekday], start: &str, end: &str, zone: &str) -> Window {
     Window {
@@ -129,6 +133,25 @@ fn a_freeze_holds_whole_days_of_its_zone_and_exact_times() {
     let spring = [Freeze { from: day("2026-03-29"), to: day("2026-03-29"), zone: berlin.clone() }];
     assert_eq!(told(&calendar::freezes(&spring, at("2026-03-28T23:00:00Z"))), "2026-03-29T22:00:00Z");
     assert_eq!(told(&calendar::freezes(&spring, at("2026-03-29T22:00:00Z"))), "pass");
+    // So is the longer one in autumn, and both of another zone; where the day begins with the change, and where that is of
+    // half an hour.
+    for (zone, date, begins, ends) in [
+        ("Europe/Berlin", "2026-10-25", "2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z"),
+        ("America/New_York", "2026-03-08", "2026-03-08T05:00:00Z", "2026-03-09T04:00:00Z"),
+        ("America/New_York", "2026-11-01", "2026-11-01T04:00:00Z", "2026-11-02T05:00:00Z"),
+        ("Africa/Cairo", "2026-04-24", "2026-04-23T22:00:00Z", "2026-04-24T21:00:00Z"),
+        ("Africa/Cairo", "2026-10-29", "2026-10-28T21:00:00Z", "2026-10-29T22:00:00Z"),
+        ("Australia/Lord_Howe", "2026-10-04", "2026-10-03T13:30:00Z", "2026-10-04T13:00:00Z"),
+        ("Australia/Lord_Howe", "2026-04-05", "2026-04-04T13:00:00Z", "2026-04-05T13:30:00Z"),
+    ] {
+        let zone = TimeZone::get(zone).unwrap();
+        let one = [Freeze { from: day(date), to: day(date), zone: zone.clone() }];
+        let second = SignedDuration::from_secs(1);
+        let all = [at(begins) - second, at(begins), at(ends) - second, at(ends)]
+            .map(|moment| told(&calendar::freezes(&one, moment)));
+        assert_eq!(all, ["pass", ends, ends, "pass"], "{date} {zone:?}");
+        assert_eq!(calendar::begins(&one, at(begins) - second).map(|(begins, _)| begins), Some(at(begins)));
+    }
     // One freeze goes over into the next, and a third one only touches it.
     let chained = [("2026-12-20", "2027-01-03"), ("2026-12-29", "2027-01-05"), ("2027-01-06", "2027-01-06")];
     let chained = chained.map(|(from, to)| Freeze { from: day(from), to: day(to), zone: berlin.clone() });
@@ -168,13 +191,44 @@ fn the_earliest_moment_passes_every_gate_that_time_decides() {
     assert_eq!(judge(&with_manual, &friday).earliest, None);
 }
 
+#[test]
+fn a_gate_that_passes_tells_when_time_alone_closes_it() {
+    let office = |end: &str| window(&ALL[..4], "09:00", end, "Europe/Berlin");
+    let night = window(&ALL, "16:00", "02:00", "Europe/Berlin");
+    let always = window(&ALL, "00:00", "24:00", "UTC");
+    let (thursday, closed) = (at("2026-11-19T10:00:00Z"), at("2026-11-20T10:00:00Z"));
+    for (windows, moment, expected) in [
+        (vec![office("16:00")], thursday, Some("2026-11-19T15:00:00Z")),
+        // One goes over into the other.
+        (vec![office("16:00"), night.clone()], thursday, Some("2026-11-20T01:00:00Z")),
+        (vec![office("15:30"), night], thursday, Some("2026-11-19T14:30:00Z")),
+        (vec![always], thursday, None),
+        (vec![office("16:00")], closed, None),
+    ] {
+        assert_eq!(calendar::closes(&windows, moment).map(|closes| closes.to_string()).as_deref(), expected);
+    }
+    let day = |text: &str| FreezeEdge::Day(text.parse().unwrap());
+    let specs = [
+        GateSpec::Windows(vec![office("16:00")]),
+        GateSpec::Freezes(vec![Freeze { from: day("2026-12-20"), to: day("2027-01-03"), zone: TimeZone::UTC }]),
+        GateSpec::Manual,
+    ];
+    let (name, answers) = (EnvironmentName::from("prod"), BTreeMap::new());
+    let asking = (&name, &[][..]);
+    let bench = Bench { now: thursday, soaking: &[], asking, answers: &answers, forge: nobody() };
+    let closes: Vec<Option<Timestamp>> = judge(&specs, &bench).gates.iter().map(|gate| gate.closes).collect();
+    assert_eq!(closes, [Some(at("2026-11-19T15:00:00Z")), Some(at("2026-12-20T00:00:00Z")), None]);
+    let late = Bench { now: closed, ..bench };
+    assert_eq!(judge(&specs, &late).gates[0].closes, None, "it waits, and says until when");
+}
+
 fn commit(id: &str) -> CommitId {
     CommitId(format!("{id:0>40}").into())
 }
 
 fn check(name: &str, state: CheckState) -> Check {
     let (name, word, text) = (name.to_owned(), "word".to_owned(), String::new());
-    Check { name, state, word, text, time: None }
+    Check { name, state, word, text, is_run: false, time: None }
 }
 
 #[test]
@@ -244,6 +298,36 @@ fn what_a_forge_could_not_tell_waits_and_names_why() {
     assert_eq!(reason(count(1)), "1 of 2 approvals of its head commit");
     assert_eq!((count(2), count(3)), (GateState::Pass, GateState::Pass));
     assert!(reason(people::manual(Publish::Commit)).contains("--skip manual"));
+}
+
+#[test]
+fn one_version_that_comes_file_by_file_starves_nobody_and_counts_once() {
+    let value = |tag: &str| Value { tag: Some(tag.parse().unwrap()), digest: None };
+    let start = at("2026-11-20T00:00:00Z");
+    // Each version comes to two files, one an hour after the other.
+    let told = |versions: &[&str], count| {
+        let mut shifts = Vec::new();
+        for pair in versions.windows(2) {
+            let (old, new) = (value(pair[0]), value(pair[1]));
+            let both: BTreeSet<Value> = [old.clone(), new.clone()].into();
+            let alone = |one: &Value| BTreeSet::from([one.clone()]);
+            for (from, to) in [(alone(&old), both.clone()), (both.clone(), alone(&new))] {
+                let landed = start + SignedDuration::from_hours(i64::try_from(shifts.len()).unwrap() + 1);
+                let (commit, steps) = (commit("1"), [(old.clone(), new.clone())].into());
+                let (by, word, changes) = (Mover::Tagboat, Word::default(), Vec::new());
+                shifts.insert(0, Shift { commit, time: landed, landed, by, word, from, to, steps, changes });
+            }
+        }
+        let timeline = Timeline { shifts, asides: Vec::new(), spread: Vec::new(), oldest: start, whole: true };
+        starving(&timeline, &|_| false, (SignedDuration::from_hours(24), count))
+    };
+    use crate::model::gate::SoakCount::{Introduced, Running};
+    assert_eq!(told(&["1.0.0", "1.3.0"], Running), None);
+    assert_eq!(told(&["1.0.0", "1.0.1", "1.0.2", "1.3.0"], Running), None, "two have gone since");
+    let four = ["1.0.0", "1.0.1", "1.0.2", "1.0.3", "1.3.0"];
+    let figures = told(&four, Running).unwrap();
+    assert!(figures.starts_with("the last 3 versions there stayed too short, at most 1 h: "), "{figures}");
+    assert_eq!(told(&four, Introduced), None, "what was introduced counts on");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::forge::turns::Turn;
-use crate::forge::{Forge, ForgeError};
+use crate::forge::{Finishing, Forge, ForgeError};
 use crate::git::{GitError, Remote};
 use crate::model::commit::CommitId;
 use crate::model::environment::BranchName;
@@ -16,12 +16,12 @@ use crate::model::marker;
 use crate::model::outcome::Landed;
 use crate::model::proposal::Action;
 use crate::model::pull_request::{
-    Glance, HeadBranch, Marker, NewPullRequest, Number, PullRequest, PullRequestStyle, State,
+    Glance, HeadBranch, LABEL_REBASE, LABEL_RETRY, Marker, NewPullRequest, Number, PullRequest, PullRequestStyle, State,
 };
 use crate::model::refusal::{Wish, closed};
 use crate::publish::body;
 use crate::publish::making::{MakeError, Maker, blocking};
-use crate::publish::pull_requests::merging::{Order, forward, merge};
+use crate::publish::pull_requests::merging::{Order, forward, merge, stop};
 use crate::publish::pull_requests::statuses::{say as say_of_gates, show, take_back};
 use crate::publish::pull_requests::told::tell as tell_of;
 use crate::publish::pull_requests::{Course, Step};
@@ -159,7 +159,8 @@ async fn take(
         Step::Finish { pull_request, reviewers } => {
             if let Some(forge) = place.forge {
                 let text = (pull_request.title.as_str(), pull_request.body.as_str());
-                forge.finish(pull_request, &new(place, &pull_request.head, text, reviewers)).await?;
+                let new = new(place, &pull_request.head, text, reviewers);
+                forge.finish(pull_request, &new, Finishing::Again).await?;
             }
             Ok(())
         }
@@ -193,12 +194,20 @@ async fn take(
             }
             Ok(())
         }
-        Step::Disarm { pull_request } => {
-            if let Some(forge) = place.forge {
-                forge.disarm(pull_request).await?;
+        Step::Answer { pull_request, comment } => {
+            let Some(forge) = place.forge else { return Ok(()) };
+            if let Some(refused) = say(forge, pull_request, comment).await? {
+                course.add(&refused);
+            }
+            for label in [LABEL_REBASE, LABEL_RETRY].into_iter().filter(|label| pull_request.labels.contains(*label)) {
+                forge.remove_label(pull_request, label).await?;
             }
             Ok(())
         }
+        Step::Disarm { pull_request } => match place.forge {
+            Some(forge) => stop(forge, pull_request, course).await,
+            None => Ok(()),
+        },
         Step::Merge { pull_request, head, commit, again, statuses, is_settled, approvals } => {
             let order = Order { head, commit, again, statuses, is_settled: *is_settled, approvals: *approvals };
             match (place.forge, pull_request) {
@@ -266,7 +275,7 @@ async fn open(
         }
         let open = &open.disarmed();
         if open.marker.as_ref().is_some_and(|marker| marker.unfinished) {
-            forge.finish(open, new).await?;
+            forge.finish(open, new, Finishing::Again).await?;
         }
         let before = open.marker.as_ref();
         let body = before.map_or_else(|| new.body.clone(), |before| body::instead_of(&new.body, before, None));
@@ -307,6 +316,6 @@ async fn open(
     let body = unfinished.map_or_else(|| new.body.clone(), |unfinished| marker::replace(&new.body, &unfinished));
     let opened = forge.open(&NewPullRequest { body, ..new.clone() }).await?;
     course.url = Some(opened.url.clone());
-    forge.finish(&opened, new).await?;
+    forge.finish(&opened, new, Finishing::AtOnce).await?;
     Ok(forge.rewrite(&opened, &new.title, &new.body).await?)
 }

@@ -4,6 +4,7 @@
 
 use crate::model::commit::CommitId;
 use crate::model::environment::Publish;
+use crate::model::markdown::{code, plain};
 use crate::model::marker;
 use crate::model::proposal::Action;
 use crate::model::pull_request::{
@@ -13,10 +14,13 @@ use crate::model::refusal::{Refusal, Wish};
 use crate::publish::body;
 use crate::publish::pull_requests::leftovers::withdraw;
 use crate::publish::pull_requests::statuses::{may_turn, not_asked_now, of_order_now};
-use crate::publish::pull_requests::{Course, Desired, Standing, Step};
+use crate::publish::pull_requests::{Answer, Course, Desired, Standing, Step};
 
 /// Why nobody asks the gates of what a person holds.
 pub(super) const HELD: &str = "not asked while it has the label `tagboat/hold`";
+
+/// What is noted where the head is being moved.
+const UNSAID: &str = "nothing yet";
 
 /// What is to be done about one that should stand.
 pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> Course {
@@ -66,7 +70,7 @@ pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Sta
     }
     // What is open for something else that nobody wants any more must not turn into what was refused.
     if !wanted.is_order
-        && !open.is_some_and(|open| wish(wanted).is_in_body_of(open))
+        && !open.is_some_and(|open| wish(wanted).stands_in(open))
         && let Some(refused) = refused(wanted, standing)
     {
         course.action = Action::LeftAlone;
@@ -88,7 +92,14 @@ pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Sta
         course.steps.extend(open.and_then(disarm));
         open = stopped.as_ref();
     }
+    let unsaid = open.filter(|_| current.is_none()).and_then(|open| unsaid(wanted, open));
+    if let (Some(before), Some(now)) = (open, &unsaid) {
+        let (pull_request, title) = (Box::new(before.clone()), now.title.clone());
+        course.steps.push(Step::Rewrite { pull_request, title, body: now.body.clone() });
+        open = unsaid.as_ref();
+    }
     if current.is_none() {
+        course.reason.clone_from(&wanted.told);
         course.steps.push(Step::Push {
             head: wanted.head.clone(),
             expected: head.map(|head| head.tip.clone()),
@@ -107,6 +118,8 @@ pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Sta
         }
         publish(wanted, (current, open), standing, &mut course);
     }
+    let written = open.map(|open| written(&course, open));
+    let open = written.as_ref();
     // What was pushed just now has no checks yet; the next pass looks again.
     if wanted.publish == Publish::AutoMerge
         && wanted.gates_pass
@@ -128,6 +141,24 @@ pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Sta
         }
     }
     course
+}
+
+/// Says on a pull request why what its labels ask for is not done.
+pub(super) fn answered(answer: &Answer) -> Course {
+    let Answer { pull_request, environment, group, why, command } = answer;
+    let again = |command: &String| format!(" To order it again: {}", code(command));
+    let instead = command.as_ref().map(again).unwrap_or_default();
+    let comment = format!("What the label asks for is not done: {}.{instead}", plain(why));
+    Course {
+        proposal: None,
+        environment: environment.clone(),
+        group: group.clone(),
+        head: pull_request.head.clone(),
+        url: Some(pull_request.url.clone()),
+        action: Action::LeftAlone,
+        reason: Some(answer.words()),
+        steps: vec![Step::Answer { pull_request: Box::new(pull_request.clone()), comment }],
+    }
 }
 
 /// Whether somebody has taken back on a branch all that it brought, and no pull request stands for it: nobody waits for it.
@@ -153,9 +184,18 @@ pub fn refused<'a>(wanted: &Desired, standing: &'a Standing) -> Option<Refusal<'
 pub fn begins(wanted: &Desired, course: &Course, standing: &Standing) -> bool {
     let has = |is_it: fn(&Step) -> bool| course.steps.iter().any(is_it);
     let mut open = standing.pull_requests.iter().flatten().filter(|one| one.state == State::Open);
-    let is_turned = !open.any(|one| one.head == wanted.head && wish(wanted).is_in_body_of(one));
+    let is_turned = !open.any(|one| one.head == wanted.head && wish(wanted).stands_in(one));
     let opens = has(|step| matches!(step, Step::Open { .. }));
     !wanted.is_order && (opens || (is_turned && has(|step| matches!(step, Step::Push { .. }))))
+}
+
+/// Returns a pull request whose words would stay when its head is moved, with a note that nothing is said of the gates on that head: whatever
+/// cuts the pass short, the next one sees by it that this is left.
+fn unsaid(wanted: &Desired, open: &PullRequest) -> Option<PullRequest> {
+    let marker = open.marker.as_ref()?;
+    let stays = open.title == wanted.title && same_text(&open.body, &said(wanted, open, true));
+    let noted = Marker { said: Some(UNSAID.to_owned()), ..marker.clone() };
+    stays.then(|| PullRequest { body: marker::replace(&open.body, &noted), marker: Some(noted), ..open.clone() })
 }
 
 /// Whether a head brings what is wanted and is not to be made anew.
@@ -223,6 +263,16 @@ fn publish(
             course.steps.push(Step::RemoveLabel { pull_request: Box::new(open.clone()), label });
         }
     }
+}
+
+/// Returns a pull request with the text that a course writes.
+fn written(course: &Course, open: &PullRequest) -> PullRequest {
+    let text = course.steps.iter().find_map(|step| match step {
+        Step::Rewrite { title, body, .. } => Some((title.clone(), body.clone())),
+        _ => None,
+    });
+    let (title, body) = text.unwrap_or_else(|| (open.title.clone(), open.body.clone()));
+    PullRequest { marker: marker::read(&body), title, body, ..open.clone() }
 }
 
 /// Returns the body that should stand on an open pull request: the desired one, and what was proposed there before. Where its

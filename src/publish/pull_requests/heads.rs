@@ -57,7 +57,8 @@ pub fn look(
             if found.is_order || found.is_return {
                 let is_there = is_there(remote, base, &head, found.key.as_deref())?;
                 found.is_order &= !is_there;
-                found.is_return = found.is_return && !is_there && is_due(remote, base.1, &head)?;
+                found.is_return &= !is_there;
+                found.is_overtaken = found.is_return && !is_due(remote, base.1, &head)?;
             }
             Ok(found)
         })
@@ -99,7 +100,7 @@ fn is_there(
     Ok(head.step.changed.iter().all(|changed| holds.get(&changed.path).copied() == changed.after.as_ref()))
 }
 
-/// Whether what a head would take back still stands on the base: else somebody has moved on.
+/// Whether the files that a head would take back still are what they were on the base.
 fn is_due(remote: &dyn Remote, base: &CommitId, head: &Head) -> Result<bool, GitError> {
     let entries = remote.entries(base)?;
     let holds: BTreeMap<&RepoPath, &BlobId> =
@@ -157,6 +158,7 @@ fn judge(
         has_own,
         is_order,
         is_return,
+        is_overtaken: false,
         is_fresh,
         is_on_tip,
     })

@@ -120,8 +120,10 @@ fn kept(
     if head.is_some_and(|head| !head.is_own) {
         return Some(Kept::Theirs);
     }
-    // The time in which a failure counts is over long before somebody has merged what goes back.
-    let is_awaited = |head: &HeadBranch| head.is_order || (head.is_return && !unsure.recovered.contains(key));
+    // The time in which a failure counts is over long before somebody has merged what goes back. One that could be made anew on what
+    // its files hold by now is wanted, and not left.
+    let is_awaited =
+        |head: &HeadBranch| head.is_order || (head.is_return && !head.is_overtaken && !unsure.recovered.contains(key));
     head.is_some_and(is_awaited).then_some(Kept::Awaited)
 }
 

@@ -10,9 +10,12 @@ use crate::git::{BlobId, GitError};
 use crate::model::commit::CommitId;
 use crate::model::environment::BranchName;
 use crate::model::file::RepoPath;
+use crate::model::marker;
 use crate::model::outcome::Landed;
 use crate::model::proposal::Action;
-use crate::model::pull_request::{Check, Glance, LABEL_HOLD, Merge, PullRequest, PullRequestStyle, Readiness, Status};
+use crate::model::pull_request::{
+    Check, Glance, LABEL_HOLD, LABEL_RETRY, Marker, Merge, PullRequest, PullRequestStyle, Queued, Readiness, Status,
+};
 use crate::publish::making::{MakeError, blocking};
 use crate::publish::plan::PlannedCommit;
 use crate::publish::pull_requests::Course;
@@ -52,10 +55,10 @@ pub(super) async fn merge(
     let Order { head, commit, again, statuses, .. } = *order;
     let glance = applied.seen.remove(&pull_request.number);
     if let Some(glance) = &glance
-        && let Some(verdict) = rest(place.style, pull_request, order, glance)
+        && let Some(verdict) = rest(place.style, (pull_request, tip), order, glance)
     {
         match verdict {
-            Verdict::MayArm(_) => course.action = Action::Enqueued,
+            Verdict::MayArm(_) | Verdict::Queued => course.action = Action::Enqueued,
             verdict => course.reason = verdict.reason(),
         }
         return Ok(());
@@ -80,12 +83,12 @@ pub(super) async fn merge(
     if readiness.labels.contains(LABEL_HOLD) {
         course.action = Action::LeftAlone;
         course.reason = Some(format!("it has the label `{LABEL_HOLD}`"));
-        return if pull_request.is_armed { Ok(forge.disarm(pull_request).await?) } else { Ok(()) };
+        return stop(forge, pull_request, course).await;
     }
     // Whatever happened to them since they were set, a merge is not held up by what Tagboat itself says.
     let asked = [statuses, &missing(statuses, &readiness.required, &readiness.checks)].concat();
     set_changed(forge, commit, &asked, &mut readiness.checks).await?;
-    match verdict(place.style, order, &readiness) {
+    match verdict(place.style, (pull_request, tip), order, &readiness) {
         Verdict::Behind => {
             if std::mem::replace(&mut applied.has_rebased, true) {
                 course.reason = Some("it is behind the base, and another one is brought up to date first".to_owned());
@@ -102,10 +105,15 @@ pub(super) async fn merge(
             return Ok(());
         }
         Verdict::Waits(reason) => {
-            if pull_request.is_armed {
-                forge.disarm(pull_request).await?;
-            }
             course.reason = Some(reason);
+            return stop(forge, pull_request, course).await;
+        }
+        Verdict::Left(reason) => {
+            course.reason = Some(reason);
+            return Ok(());
+        }
+        Verdict::Queued => {
+            course.action = Action::Enqueued;
             return Ok(());
         }
         Verdict::MayArm(_) if pull_request.is_surely_armed() => {
@@ -113,8 +121,14 @@ pub(super) async fn merge(
             return Ok(());
         }
         Verdict::MayArm(reason) => {
+            if !put(forge, (pull_request, tip), &readiness, course).await? {
+                return Ok(());
+            }
             match forge.arm(pull_request, commit, &again.plan.message).await? {
-                Merge::NotReady(other) => course.reason = Some(format!("{reason}; {other}")),
+                Merge::NotReady(other) => {
+                    taken_back(forge, pull_request, &readiness).await?;
+                    course.reason = Some(format!("{reason}; {other}"));
+                }
                 Merge::Merged(_) | Merge::Enqueued => course.action = Action::Enqueued,
             }
             return Ok(());
@@ -130,6 +144,9 @@ pub(super) async fn merge(
         course.reason = Some(reason);
         return Ok(());
     }
+    if !put(forge, (pull_request, tip), &readiness, course).await? {
+        return Ok(());
+    }
     match forge.merge(pull_request, commit, &again.plan.message).await? {
         Merge::Merged(merged) => {
             course.action = Action::Merged;
@@ -137,7 +154,51 @@ pub(super) async fn merge(
             return remove(place, head, commit).await;
         }
         Merge::Enqueued => course.action = Action::Enqueued,
-        Merge::NotReady(reason) => course.reason = Some(reason),
+        Merge::NotReady(reason) => {
+            taken_back(forge, pull_request, &readiness).await?;
+            course.reason = Some(reason);
+        }
+    }
+    Ok(())
+}
+
+/// Takes back that the forge merges by itself, where it was told to, and says so.
+pub(super) async fn stop(forge: &dyn Forge, pull_request: &PullRequest, course: &mut Course) -> Result<(), MakeError> {
+    if pull_request.is_armed {
+        forge.disarm(pull_request).await?;
+        if pull_request.put().is_some() {
+            course.add("it was taken out of the merge queue");
+        }
+    }
+    Ok(())
+}
+
+/// Writes into the hidden line of the body, before it is put into a merge queue, at which head and base that was: not every forge lists what
+/// is in its queue, and none says that it has been there. Returns `false`, and says so, where there is no such line.
+async fn put(
+    forge: &dyn Forge,
+    (pull_request, tip): (&PullRequest, &CommitId),
+    readiness: &Readiness,
+    course: &mut Course,
+) -> Result<bool, MakeError> {
+    let Some(queue) = &readiness.queue else { return Ok(true) };
+    let Some(marker) = &pull_request.marker else {
+        course.reason = Some("its body has lost the hidden line by which it would be known again".to_owned());
+        return Ok(false);
+    };
+    let left = queue.left.as_ref().map(|left| left.at.clone());
+    let queued = Some(Queued { commit: pull_request.commit.clone(), base: tip.clone(), left });
+    if marker.queued != queued {
+        let body = marker::replace(&pull_request.body, &Marker { queued, ..marker.clone() });
+        forge.rewrite(pull_request, &pull_request.title, &body).await?;
+    }
+    Ok(true)
+}
+
+/// Writes the body as it was before a merge queue refused it.
+async fn taken_back(forge: &dyn Forge, pull_request: &PullRequest, readiness: &Readiness) -> Result<(), MakeError> {
+    if readiness.queue.is_some() {
+        forge.rewrite(pull_request, &pull_request.title, &pull_request.disarmed().body).await?;
     }
     Ok(())
 }
@@ -148,6 +209,10 @@ enum Verdict {
     Behind,
     /// Nothing, and why.
     Waits(String),
+    /// Nothing, since the merge queue has thrown it out, and why.
+    Left(String),
+    /// Nothing, since it is in the merge queue.
+    Queued,
     /// As before, but for nothing that the forge would not wait for as well, which may merge by itself.
     MayArm(String),
     /// It may be merged.
@@ -157,14 +222,19 @@ enum Verdict {
 impl Verdict {
     fn reason(self) -> Option<String> {
         match self {
-            Self::Waits(reason) | Self::MayArm(reason) => Some(reason),
-            Self::Behind | Self::Ready => None,
+            Self::Waits(reason) | Self::Left(reason) | Self::MayArm(reason) => Some(reason),
+            Self::Behind | Self::Queued | Self::Ready => None,
         }
     }
 }
 
 /// Judges a head commit by everything that was told of it.
-fn verdict(style: &PullRequestStyle, order: &Order<'_>, readiness: &Readiness) -> Verdict {
+fn verdict(
+    style: &PullRequestStyle,
+    (pull_request, tip): (&PullRequest, &CommitId),
+    order: &Order<'_>,
+    readiness: &Readiness,
+) -> Verdict {
     if is_due_for_rebase(readiness, style) {
         return Verdict::Behind;
     }
@@ -175,7 +245,8 @@ fn verdict(style: &PullRequestStyle, order: &Order<'_>, readiness: &Readiness) -
         Err(format!("{} of {} approvals of its head commit", readiness.approvals, order.approvals))
     };
     match enough {
-        Ok(()) => Verdict::Ready,
+        Ok(()) if readiness.queue.as_ref().is_some_and(|queue| queue.is_in) => Verdict::Queued,
+        Ok(()) => left(pull_request, tip, readiness).map_or(Verdict::Ready, Verdict::Left),
         Err(reason)
             if is_approved && order.is_settled && style.native_auto_merge && only_required_are_due(readiness) =>
         {
@@ -185,9 +256,28 @@ fn verdict(style: &PullRequestStyle, order: &Order<'_>, readiness: &Readiness) -
     }
 }
 
+/// Says that a merge queue has thrown a pull request out, where nothing has changed since it was put there: the same checks would fail again.
+fn left(pull_request: &PullRequest, tip: &CommitId, readiness: &Readiness) -> Option<String> {
+    let put = pull_request.put().filter(|put| put.base == *tip)?;
+    let left = readiness.queue.as_ref()?.left.as_ref()?;
+    // Where the forge does not say when it left, it knows of none that was not there.
+    let is_since = left.at.is_empty() || put.left.as_ref() != Some(&left.at);
+    is_since.then(|| {
+        format!(
+            "it has left the merge queue ({}): it is put there again once its head or the base changes, or it has the label `{LABEL_RETRY}`",
+            left.why
+        )
+    })
+}
+
 /// Says what a pull request waits for by what was told of many at once; `None` where anything is to be done about it, which is judged anew, or
 /// where its checks alone decide.
-fn rest(style: &PullRequestStyle, pull_request: &PullRequest, order: &Order<'_>, glance: &Glance) -> Option<Verdict> {
+fn rest(
+    style: &PullRequestStyle,
+    (pull_request, tip): (&PullRequest, &CommitId),
+    order: &Order<'_>,
+    glance: &Glance,
+) -> Option<Verdict> {
     let Glance { readiness, is_whole } = glance;
     let is_by_checks = !is_by_forge(style, pull_request) && waits(style, &readiness.checks).is_err();
     if !is_whole || is_by_checks || readiness.labels.contains(LABEL_HOLD) {
@@ -197,7 +287,8 @@ fn rest(style: &PullRequestStyle, pull_request: &PullRequest, order: &Order<'_>,
     if is_changed(&asked, &readiness.checks) {
         return None;
     }
-    match verdict(style, order, readiness) {
+    match verdict(style, (pull_request, tip), order, readiness) {
+        done @ (Verdict::Left(_) | Verdict::Queued) => Some(done),
         waits @ Verdict::Waits(_) if !pull_request.is_armed => Some(waits),
         may @ Verdict::MayArm(_) if pull_request.is_surely_armed() => Some(may),
         _ => None,

@@ -69,6 +69,38 @@ pub struct Desired {
     pub rebase: Rebase,
     /// How many people must approve its head commit.
     pub approvals: u32,
+    /// What is told of it where its head is made anew, beside what that comes to.
+    pub told: Option<String>,
+}
+
+/// What is said on a pull request whose labels ask for what is not done.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// Which.
+    pub pull_request: PullRequest,
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The group.
+    pub group: String,
+    /// Why it is not done.
+    pub why: String,
+    /// The command that does it instead, where there is one.
+    pub command: Option<String>,
+}
+
+impl Answer {
+    /// Says it where the pass is told of.
+    fn words(&self) -> String {
+        unfit(&self.why, self.command.as_deref())
+    }
+}
+
+/// Says why something is not made anew, and what to do.
+pub fn unfit(why: &str, command: Option<&str>) -> String {
+    match command {
+        Some(command) => format!("{why}; to order it again: `{command}`"),
+        None => why.to_owned(),
+    }
 }
 
 /// What stands on the remote and on the forge.
@@ -86,6 +118,8 @@ pub struct Standing {
     /// What the gates say now that are judged of what was ordered and a person merges, by its head branch; `None` where the branch
     /// is not known to bring what was ordered, byte for byte.
     pub said: BTreeMap<BranchName, Option<Vec<Status>>>,
+    /// What is said about what labels ask for in vain.
+    pub answers: Vec<Answer>,
     /// Head branches whose names begin otherwise, as they did under an earlier prefix, with what each is for.
     pub former: BTreeMap<BranchName, (EnvironmentName, String)>,
     /// Head branches that an environment left that is configured no more.
@@ -94,7 +128,7 @@ pub struct Standing {
 
 impl Standing {
     /// Returns what a head branch is for: by its name, or by what it was under an earlier prefix.
-    fn place_of(&self, head: &BranchName, prefix: &str) -> Option<(EnvironmentName, String)> {
+    pub fn place_of(&self, head: &BranchName, prefix: &str) -> Option<(EnvironmentName, String)> {
         let placed = head.as_str().strip_prefix(prefix).and_then(|rest| rest.split_once('/'));
         let placed = placed.map(|(environment, group)| (EnvironmentName::from(environment), group.to_owned()));
         self.former.get(head).cloned().or(placed)
@@ -192,6 +226,13 @@ pub enum Step {
         /// What.
         comment: String,
     },
+    /// Comments, and takes off the labels that asked for what is not done: so it is said once.
+    Answer {
+        /// Which.
+        pull_request: Box<PullRequest>,
+        /// What.
+        comment: String,
+    },
     /// Removes a head branch, if it still stands where it was seen.
     Delete {
         /// The head branch.
@@ -283,6 +324,7 @@ pub fn desired(
         rebase: styles.1.rebase,
         approvals: 0,
         brought: Brought::of(changes.iter().map(|change| (&change.image, &change.to))),
+        told: None,
         key,
         commit,
     }
@@ -331,6 +373,7 @@ pub fn ordered(
         rebase: style.rebase,
         approvals: 0,
         brought: Brought::default(),
+        told: None,
         key,
         commit,
     }
@@ -362,6 +405,7 @@ pub fn plan(desired: &[Desired], standing: &Standing, prefix: &str, unsure: &Uns
     let mut all: Vec<Course> = aside;
     all.append(&mut courses);
     all.extend::<Vec<Course>>(others);
+    all.extend(standing.answers.iter().map(course::answered));
     all
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Entry point: [`ready`]. What the gates say is not asked here.
 
-use crate::model::pull_request::{Check, CheckState, PullRequestStyle, Readiness, Rebase, STATUS_PREFIX};
+use crate::model::pull_request::{Check, CheckState, PullRequestStyle, Readiness, Rebase};
 
 /// Whether everything beside the gates lets a head commit be merged; else why not.
 pub fn ready(readiness: &Readiness, style: &PullRequestStyle) -> Result<(), String> {
@@ -53,7 +53,7 @@ pub(super) fn reported(checks: &[Check], style: &PullRequestStyle) -> Result<(),
 
 /// Whether a check is somebody else's than Tagboat's.
 fn is_other(check: &Check) -> bool {
-    !check.name.starts_with(STATUS_PREFIX)
+    check.gate().is_none()
 }
 
 /// Whether a head branch has to be brought up to date before it can be merged, and nothing else is known to hold it up.

@@ -12,7 +12,7 @@ use crate::model::commit::{CommitId, TRAILER_BY, TRAILER_SKIP};
 use crate::model::environment::{BranchName, Environment};
 use crate::model::gate::{Gate, GateName, GateSpec, GateState};
 use crate::model::marker;
-use crate::model::pull_request::{Check, CheckState, Marker, PullRequest, STATUS_PREFIX, Status};
+use crate::model::pull_request::{Check, CheckState, Marker, PullRequest, Status};
 use crate::publish::pull_requests::Step;
 
 /// The most characters of a status that are kept before the sign that some were cut; forges take 140 and fewer bytes.
@@ -20,6 +20,12 @@ const LONGEST_STATUS: usize = 120;
 
 /// What is said of a gate that has passed.
 const PASSED: &str = "passed";
+
+/// What is said of a gate that was skipped, before who did so.
+const SKIPPED_BY: &str = "skipped by ";
+
+/// What is said of a gate that no rollback waits for.
+const NOT_FOR_ROLLBACKS: &str = "does not hold a rollback up";
 
 /// What is noted where it was taken back what gates have said.
 const TAKEN_BACK: &str = "taken back";
@@ -48,10 +54,27 @@ pub(super) fn of_order(gates: &[Gate], environment: Option<&Environment>, messag
     let others: BTreeSet<GateName> = all.filter(|name| !gates.iter().any(|gate| gate.name == *name)).collect();
     let passed = |name: GateName| match skipped.contains(name.as_str()) {
         true => of_gate(name, CheckState::Passed, &format!("skipped by {by}")),
-        false => of_gate(name, CheckState::Passed, "does not hold a rollback up"),
+        false => of_gate(name, CheckState::Passed, NOT_FOR_ROLLBACKS),
     };
     let mut statuses = of_gates(gates);
     statuses.extend(others.into_iter().map(passed));
+    statuses
+}
+
+/// Says what gates say on the head of an order that is made anew: those that are judged what they say, each other one what the order
+/// itself has said on the head before. Who may push a branch can write that a gate was skipped, and not that it was said of that commit.
+pub fn carried(gates: &[Gate], environment: &Environment, before: &[Check]) -> Vec<Status> {
+    let all: BTreeSet<GateName> = environment.gates.iter().map(GateSpec::name).collect();
+    let others = all.into_iter().filter(|name| !gates.iter().any(|gate| gate.name == *name));
+    let is_ordered = |check: &&Check| check.text == NOT_FOR_ROLLBACKS || check.text.starts_with(SKIPPED_BY);
+    let mut statuses = of_gates(gates);
+    statuses.extend(others.map(|name| {
+        let said = before.iter().find(|check| check.name == name.context() && check.state == CheckState::Passed);
+        match said.filter(is_ordered) {
+            Some(said) => Status { context: name.context(), state: CheckState::Passed, text: said.text.clone() },
+            None => of_gate(name, CheckState::Pending, "only the order itself says so: give it again"),
+        }
+    }));
     statuses
 }
 
@@ -61,11 +84,7 @@ fn of_gate(name: GateName, state: CheckState, text: &str) -> Status {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
     };
-    Status { context: context(name), state, text }
-}
-
-fn context(name: GateName) -> String {
-    format!("{STATUS_PREFIX}{name}")
+    Status { context: name.context(), state, text }
 }
 
 /// Brings what gates say on the head of an order that a person merges to what they say now; nothing where that was done. What was
@@ -82,7 +101,7 @@ pub(super) fn of_order_now(open: &PullRequest, statuses: Option<&[Status]>) -> V
 
 /// Whether one of the gates that say something may turn after it has passed.
 pub(super) fn may_turn(statuses: &[Status]) -> bool {
-    let stays = GateName::ALL.iter().filter(|name| name.stays_passed()).map(|name| context(*name));
+    let stays = GateName::ALL.iter().filter(|name| name.stays_passed()).map(|name| name.context());
     let stays: BTreeSet<String> = stays.collect();
     statuses.iter().any(|status| !stays.contains(&status.context))
 }
@@ -113,11 +132,9 @@ fn hash(statuses: &[Status]) -> String {
 /// Takes back on a head commit what gates have said to have passed and may have turned since. What was never judged, as a gate that
 /// was skipped, stays as it is.
 pub(super) async fn take_back(forge: &dyn Forge, commit: &CommitId, why: &str) -> Result<(), ForgeError> {
-    let turning: BTreeSet<String> =
-        GateName::ALL.iter().filter(|name| !name.stays_passed()).map(|name| context(*name)).collect();
     let mut now = forge.checks(commit).await?;
-    let is_due =
-        |check: &&Check| turning.contains(&check.name) && check.state == CheckState::Passed && check.text == PASSED;
+    let may_turn = |check: &Check| check.gate().is_some_and(|gate| !gate.stays_passed());
+    let is_due = |check: &&Check| may_turn(check) && check.state == CheckState::Passed && check.text == PASSED;
     let due: Vec<Status> = now
         .iter()
         .filter(is_due)
@@ -179,12 +196,17 @@ pub(super) fn is_changed(wanted: &[Status], now: &[Check]) -> bool {
 
 /// Whether a check is a status, and says what that is to say.
 fn is_said(status: &Status, check: &Check) -> bool {
-    check.name == status.context && check.state == status.state && check.text == status.text
+    is_of(status, check) && check.state == status.state && check.text == status.text
+}
+
+/// Whether a check is what a status said before; a check run of the same name is not.
+fn is_of(status: &Status, check: &Check) -> bool {
+    check.name == status.context && !check.is_run
 }
 
 async fn set(forge: &dyn Forge, commit: &CommitId, wanted: &[Status], now: &mut Vec<Check>) -> Result<(), ForgeError> {
     for status in wanted {
-        let known = now.iter_mut().find(|check| check.name == status.context);
+        let known = now.iter_mut().find(|check| is_of(status, check));
         if known.as_ref().is_some_and(|known| is_said(status, known)) {
             continue;
         }
@@ -197,7 +219,7 @@ async fn set(forge: &dyn Forge, commit: &CommitId, wanted: &[Status], now: &mut 
             Err(error) => return Err(error),
         }
         let (name, state, text) = (status.context.clone(), status.state, status.text.clone());
-        let set = Check { name, state, word: "set".to_owned(), text, time: None };
+        let set = Check { name, state, word: "set".to_owned(), text, is_run: false, time: None };
         match known {
             Some(known) => *known = set,
             None => now.push(set),
@@ -206,12 +228,12 @@ async fn set(forge: &dyn Forge, commit: &CommitId, wanted: &[Status], now: &mut 
     Ok(())
 }
 
-/// Returns what is to be said of the gates that are gone, where what they said last would hold something up.
+/// Returns what is to be said of the gates that are gone, where what they said last would hold something up. Whoever else has set the
+/// status of a gate has written under Tagboat's name; every other name is theirs, also one that begins alike.
 fn left<'a>(wanted: &'a [Status], now: &'a [Check]) -> impl Iterator<Item = Status> + 'a {
     let is_wanted = |name: &str| wanted.iter().any(|status| status.context == name);
-    let is_left = move |check: &&Check| {
-        check.name.starts_with(STATUS_PREFIX) && check.state != CheckState::Passed && !is_wanted(&check.name)
-    };
+    let is_left =
+        move |check: &&Check| check.gate().is_some() && check.state != CheckState::Passed && !is_wanted(&check.name);
     now.iter().filter(is_left).map(|check| not_asked(&check.name))
 }
 
@@ -219,7 +241,7 @@ fn left<'a>(wanted: &'a [Status], now: &'a [Check]) -> impl Iterator<Item = Stat
 pub(super) fn missing(wanted: &[Status], required: &BTreeSet<String>, now: &[Check]) -> Vec<Status> {
     let is_known =
         |name: &str| wanted.iter().any(|status| status.context == name) || now.iter().any(|check| check.name == name);
-    let gates = GateName::ALL.iter().map(|gate| context(*gate));
+    let gates = GateName::ALL.into_iter().map(GateName::context);
     gates.filter(|name| required.contains(name) && !is_known(name)).map(|name| not_asked(&name)).collect()
 }
 

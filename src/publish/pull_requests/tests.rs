@@ -23,6 +23,7 @@ fn head(key: &str) -> HeadBranch {
         has_own: true,
         is_order: false,
         is_return: false,
+        is_overtaken: false,
         is_fresh: true,
         is_on_tip: true,
     }
@@ -39,6 +40,7 @@ fn pull_request(number: u64, state: State, key: &str) -> PullRequest {
         left: false,
         said: None,
         armed: Armed::No,
+        queued: None,
         what: None,
         instead: None,
         brought: Brought::default(),
@@ -88,6 +90,7 @@ fn wanted(key: &str) -> Desired {
         max_open: None,
         rebase: Rebase::default(),
         approvals: 0,
+        told: None,
     }
 }
 
@@ -131,6 +134,34 @@ fn what_is_open_for_something_newer_does_not_turn_into_what_was_refused() {
         steps(&planned(&[wanted("old")], head("old"), vec![refused, reopened])),
         ["statuses", "rewrite", "merge"]
     );
+}
+
+#[test]
+fn what_was_refused_and_came_back_beside_something_newer_goes_with_that() {
+    let web = |versions: &[&str]| -> Brought {
+        versions.iter().map(|version| ("ghcr.io/acme/web".to_owned(), (*version).to_owned())).collect()
+    };
+    let bringing = |number, state, key: &str, versions: &[&str], withdrawn| {
+        let plain = pull_request(number, state, key);
+        let marker = plain.marker.clone().map(|marker| Marker { brought: web(versions), withdrawn, ..marker }).unwrap();
+        PullRequest { body: marker::write(&marker), marker: Some(marker), ..plain }
+    };
+    let wanted = Desired { brought: web(&["1.4.0"]), ..wanted("again") };
+    let refused = bringing(1, State::Closed, "old", &["1.4.0"], false);
+    let beside = |state, withdrawn| bringing(2, state, "both", &["1.4.0", "1.4.1"], withdrawn);
+    let courses =
+        planned(std::slice::from_ref(&wanted), head("both"), vec![refused.clone(), beside(State::Open, false)]);
+    assert_eq!((courses[0].action, steps(&courses)), (Action::Closed, vec!["close", "delete"]));
+    let courses =
+        planned(std::slice::from_ref(&wanted), head("both"), vec![refused.clone(), beside(State::Closed, true)]);
+    assert_eq!(courses[0].action, Action::LeftAlone);
+    // Whoever has merged both wants both.
+    let courses =
+        planned(std::slice::from_ref(&wanted), head("both"), vec![refused.clone(), beside(State::Merged, false)]);
+    assert_eq!(courses[0].action, Action::Opened);
+    // Asked for again by itself, it is wanted again.
+    let again = bringing(2, State::Open, "again", &["1.4.0"], false);
+    assert_ne!(planned(&[wanted], head("again"), vec![refused, again])[0].action, Action::Closed);
 }
 
 #[test]
@@ -229,4 +260,23 @@ fn what_a_person_ordered_takes_a_place_among_those_that_may_be_open_and_waits_fo
         assert_eq!(planned(bounded(&other, true)).action, Action::Opened);
         assert_ne!(planned(bounded(&ordered, true)).action, Action::Waiting);
     }
+}
+
+#[test]
+fn a_head_that_is_moved_without_a_new_word_is_noted_so_that_a_pass_which_is_killed_then_leaves_a_trace() {
+    let mut open = pull_request(1, State::Open, "key");
+    let same = Desired { body: open.body.clone(), publish: Publish::PullRequest, ..wanted("key") };
+    let (stale, current) = (HeadBranch { is_fresh: false, ..head("key") }, head("key"));
+    assert_eq!(steps(&planned(std::slice::from_ref(&same), current.clone(), vec![open.clone()])), [""; 0]);
+    let courses = planned(std::slice::from_ref(&same), stale, vec![open.clone()]);
+    assert_eq!(steps(&courses), ["rewrite", "push", "statuses", "rewrite"]);
+    let bodies = courses[0].steps.iter().filter_map(|step| match step {
+        Step::Rewrite { body, .. } => Some(body.clone()),
+        _ => None,
+    });
+    let [noted, last] = bodies.collect::<Vec<_>>().try_into().unwrap();
+    assert_eq!(last, same.body);
+    // Killed before it has said anything of the gates: the next pass does, although the head is as it should be.
+    (open.marker, open.body) = (marker::read(&noted), noted);
+    assert_eq!(steps(&planned(&[same], current, vec![open])), ["statuses", "rewrite"]);
 }

@@ -217,7 +217,7 @@ fn deed(action: Action, occasion: Occasion) -> Option<&'static str> {
         Action::Opened => ("opened", "open"),
         Action::Updated => ("updated", "update"),
         Action::Merged => ("merged", "merge"),
-        Action::Enqueued => ("put into the merge queue", "put into the merge queue"),
+        Action::Enqueued => ("handed to the forge to merge", "hand to the forge to merge"),
         Action::Closed => ("closed", "close"),
         Action::Committed | Action::Unchanged | Action::Waiting | Action::Held | Action::LeftAlone | Action::Failed => {
             return None;
@@ -441,7 +441,10 @@ pub(super) fn split(error: &Trouble) -> (String, &str) {
 fn summary(outcome: &Outcome, occasion: Occasion, updates: usize) -> (String, Option<&'static str>) {
     let stuck = outcome.proposals.iter().filter(|proposal| is_stuck(proposal) || is_open_waiting(proposal)).count();
     let mut rest = String::new();
-    let failed = outcome.errors.len() + unpublished(outcome).count();
+    // What failed for all of a branch is one failure, however many proposals it is the reason of.
+    let is_own =
+        |proposal: &&Proposal| !outcome.errors.iter().any(|error| proposal.reason.as_ref() == Some(&error.reason));
+    let failed = outcome.errors.len() + unpublished(outcome).filter(is_own).count();
     let kept = outcome.kept_back().iter().filter(|(_, kept)| !kept.is_held()).count();
     for (number, word) in
         [(stuck, "waiting"), (kept, "kept back"), (outcome.skipped.len(), "skipped"), (failed, "failed")]
@@ -502,6 +505,11 @@ fn idle(outcome: &Outcome, occasion: Occasion, stuck: usize, rest: &str) -> (Str
     }
     if stuck > 0 || !kept_back.is_empty() {
         return (format!("Nothing to do now{rest}."), Some(EXPLAIN));
+    }
+    let handed = outcome.proposals.iter().filter(|proposal| proposal.action == Action::Enqueued).count();
+    if handed > 0 {
+        let (number, merges) = (count(handed, "pull request"), if handed == 1 { "merges" } else { "merge" });
+        return (format!("Nothing else to do: the forge {merges} {number}{rest}."), None);
     }
     let standing = outcome.proposals.iter().filter(|proposal| proposal.action == Action::Unchanged).count();
     if standing > 0 {

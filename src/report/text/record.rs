@@ -183,7 +183,7 @@ pub fn status(status: &Status, view: &View, out: &mut dyn io::Write) -> io::Resu
         for (name, row, next) in waiting {
             let to = row.to.as_ref().map(short_value).unwrap_or_default();
             let earliest = next.earliest.map(|time| format!("earliest {}", minute(time)));
-            let said = next.reason.clone().or(earliest).unwrap_or_default();
+            let said = next.reason.iter().cloned().chain(earliest).collect::<Vec<_>>().join("; ");
             // The version stands before it already.
             let said = said.strip_prefix(&format!("{to} is ")).unwrap_or(&said);
             let what = format!("{} {to}", whose(name, row));

@@ -100,7 +100,7 @@ pub(super) fn words(action: Action) -> &'static str {
         Action::Updated => "pull request updated",
         Action::Unchanged => "pull request open",
         Action::Merged => "merged",
-        Action::Enqueued => "in the merge queue",
+        Action::Enqueued => "handed to the forge to merge",
         Action::Closed => "pull request closed",
         Action::Waiting => "waiting",
         Action::Held => "held",

@@ -652,7 +652,8 @@ pub(super) async fn without_a_version_before_nothing_is_done_and_that_is_said(ki
     let outcome = stage.try_pass("08:10").await;
     assert_eq!(stage.tip(), tip);
     let [trouble] = outcome.errors.as_slice() else { panic!("{:?}", outcome.errors) };
-    assert!(trouble.reason.contains("history tells of no version before 1.5.0"), "{trouble}");
+    let why = "everything that stood before 1.5.0 is kept back: 1.4.0 (it is held in staging)";
+    assert!(trouble.reason.contains(why), "{trouble}");
 }
 
 pub(super) async fn what_a_person_brought_is_not_watched(kind: Kind) {
@@ -840,6 +841,46 @@ pub(super) async fn a_return_is_withdrawn_when_the_check_recovers_and_kept_when_
     }
 }
 
+pub(super) async fn a_return_that_stays_is_made_anew_until_somebody_has_moved_on(kind: Kind) {
+    let stage = Stage::new(kind, &BY_MERGE.replace("autoMerge", "pullRequest"));
+    stage.pass("08:00").await;
+    stage.failed(&stage.brought("staging/web.yaml"), "argocd/staging");
+    stage.pass("08:10").await;
+    let said = stage.message(HEAD);
+    assert!(said.contains("Tagboat-Failed: "), "{said}");
+    let is_on_tip = || stage.store.repository.git(&["rev-parse", &format!("{HEAD}~1")]) == stage.tip();
+    // Its time is over, and its files are others on the base: nobody could merge it.
+    stage.push("staging/web.yaml", &format!("# Ours\n{}", manifest(WEB, "1.5.0")));
+    let outcome = stage.pass("13:00").await;
+    assert!(is_on_tip() && stage.store.pull(1).state == Stands::Open, "{outcome:#?}");
+    assert_eq!(stage.message(HEAD), said);
+    let text = String::from_utf8(stage.store.repository.show(HEAD, "staging/web.yaml")).unwrap();
+    assert_eq!(text, format!("# Ours\n{}", manifest(WEB, "1.4.0")));
+    let held = String::from_utf8(stage.store.repository.show(HEAD, ".tagboat/holds.yaml")).unwrap();
+    assert!(held.contains("\"1.5.0\""), "{held}");
+    stage.push("readme", "moved");
+    stage.pass("13:10").await;
+    assert!(!is_on_tip(), "nobody asked for it");
+    // What could not be asked closes nothing.
+    let gated = "    onFailure: {checks: [argocd/staging], within: 2h, publish: pullRequest}\n";
+    let config = String::from_utf8(stage.store.repository.show("main", ".tagboat.yaml")).unwrap();
+    stage.push(".tagboat.yaml", &config.replace(gated, &format!("{gated}    gates: {{soak: 1m}}\n")));
+    stage.push("staging/web.yaml", &format!("# Theirs\n{}", manifest(WEB, "1.5.0")));
+    let sha = stage.store.at(HEAD).unwrap();
+    for _ in 0..8 {
+        stage.store.trap("GET", "/commits/", Fault::Before(503));
+    }
+    stage.try_pass("13:15").await;
+    stage.store.kept().traps.clear();
+    assert_eq!((stage.store.pull(1).state, stage.store.at(HEAD)), (Stands::Open, Some(sha)));
+    stage.store.change(1, |pull| pull.labels.extend(["tagboat/rebase".to_owned()]));
+    stage.pass("13:20").await;
+    assert!(is_on_tip() && stage.store.pull(1).labels.is_empty() && stage.message(HEAD) == said);
+    stage.push("staging/web.yaml", &manifest(WEB, "1.4.0"));
+    let outcome = stage.pass("13:30").await;
+    assert_eq!(stage.store.pull(1).state, Stands::Closed, "somebody has moved on: {outcome:#?}");
+}
+
 pub(super) async fn what_a_person_orders_waits_for_the_same_checks(kind: Kind) {
     let stage = Stage::new(kind, CHECKED);
     stage.pass("08:00").await;
@@ -973,6 +1014,7 @@ macro_rules! gates {
             the_same_order_stands_again_after_what_it_brought_was_taken_back
             what_comes_after_a_return_goes_on_in_the_same_pass
             a_return_is_withdrawn_when_the_check_recovers_and_kept_when_the_time_is_over
+            a_return_that_stays_is_made_anew_until_somebody_has_moved_on
             a_forge_that_cannot_be_asked_takes_nothing_back_and_that_is_said
             what_a_person_orders_waits_for_the_same_checks
             after_a_return_nothing_older_than_what_failed_is_tried

@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use tagboat::clock::{PassEnd, SystemClock};
-use tagboat::forge::Forge;
-use tagboat::forge::ForgeError;
 use tagboat::forge::gitea::Gitea;
+use tagboat::forge::{Finishing, Forge, ForgeError};
 use tagboat::model::commit::CommitId;
 use tagboat::model::marker;
 use tagboat::model::proposal::Action;
-use tagboat::model::pull_request::{Armed, CheckState, Marker, Merge, NewPullRequest, PullRequest, Readiness, Status};
+use tagboat::model::pull_request::{
+    Armed, CheckState, Demands, Marker, Merge, NewPullRequest, PullRequest, Readiness, Status,
+};
 
 use crate::forge::beside::beside;
 use crate::forge::gates::gates;
+use crate::forge::moving::moving;
 use crate::forge::scenarios::{Kind, Lasting, Stage, scenarios};
 use crate::forge::turns::turns;
 use crate::support::forge::gitea::{BASE, TOKEN, router};
@@ -52,6 +54,8 @@ const WORDS: &str = "prod: update web to 2\n\nTagboat-Environment: prod\n";
 
 scenarios!(GITEA);
 gates!(super::GITEA);
+
+moving!(super::GITEA);
 beside!(super::GITEA);
 turns!(super::GITEA);
 
@@ -94,7 +98,7 @@ impl Bench {
         };
         let opened = self.forge.open(&new).await.unwrap();
         assert!(self.forge.opens_in_steps(&new));
-        self.forge.finish(&opened, &new).await.unwrap();
+        self.forge.finish(&opened, &new, Finishing::AtOnce).await.unwrap();
         opened
     }
 
@@ -110,6 +114,7 @@ impl Bench {
             left: false,
             said: None,
             armed: Armed::No,
+            queued: None,
             what: None,
             instead: None,
             brought: tagboat::model::brought::Brought::default(),
@@ -140,13 +145,35 @@ async fn labels_are_made_where_they_are_missing_and_taken_off_by_number() {
 }
 
 #[tokio::test]
+async fn a_label_that_two_make_at_once_stays_once() {
+    let bench = Bench::new();
+    bench.store.trap("POST", "/labels", Fault::Labelled("images"));
+    let opened = bench.open(false).await;
+    let labels: Vec<String> = bench.store.kept().labels.iter().flatten().cloned().collect();
+    assert_eq!(labels, ["images"]);
+    assert!(opened.labels.contains("images"), "{opened:?}");
+}
+
+#[tokio::test]
+async fn reviews_that_were_asked_for_are_not_asked_for_again() {
+    crate::forge::scenarios::opening::what_was_done_is_looked_for_before_it_is_done_again(
+        GITEA,
+        &["/requested_reviewers"],
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn a_draft_keeps_its_mark_when_it_is_rewritten_and_is_not_merged() {
     let bench = Bench::new();
     let opened = bench.open(true).await;
     bench.forge.rewrite(&opened, "prod: update web to 2", "Other").await.unwrap();
     let listed = bench.list().await;
     assert_eq!((listed[0].is_draft, listed[0].title.as_str()), (true, "prod: update web to 2"));
-    assert_eq!(bench.readiness(&listed[0]).await.unwrap().blocked.as_deref(), Some("it is a draft"));
+    assert_eq!(
+        bench.readiness(&listed[0]).await.unwrap().blocked.as_deref(),
+        Some("it is a draft: nobody merges it until a person has marked it as ready")
+    );
     assert!(matches!(bench.forge.merge(&listed[0], &bench.tip(), WORDS).await, Ok(Merge::NotReady(_))));
 }
 
@@ -222,7 +249,7 @@ async fn an_open_one_below_many_newer_ones_is_listed_and_forks_are_not() {
 #[tokio::test]
 async fn what_the_token_lacks_is_named() {
     let bench = Bench::new();
-    assert!(bench.forge.lacks().await.unwrap()[0].permission.starts_with("write access"));
+    assert!(bench.forge.lacks(&Demands::default()).await.unwrap()[0].permission.starts_with("write access"));
 }
 
 #[tokio::test]

@@ -3,18 +3,19 @@
 use std::sync::Arc;
 
 use tagboat::clock::{PassEnd, SystemClock};
-use tagboat::forge::Forge;
 use tagboat::forge::github::GitHub;
 use tagboat::forge::github::identity::Identity;
+use tagboat::forge::{Forge, ForgeError};
 use tagboat::model::proposal::Action;
 
 use crate::forge::beside::beside;
 use crate::forge::gates::gates;
+use crate::forge::moving::moving;
 use crate::forge::scenarios::{Kind, Lasting, Stage, scenarios};
 use crate::forge::turns::{Stage as Lasts, turns};
 use crate::git::signing::ssh_key;
 use crate::support::forge::github::router;
-use crate::support::forge::runs::SuiteRow;
+use crate::support::forge::runs::{ACTIONS, SilentRow, SuiteRow};
 use crate::support::forge::{CheckRow, Fault, NOW, Protection, Stands};
 
 pub(super) const GITHUB: Kind = Kind {
@@ -47,8 +48,29 @@ fn github(address: &str) -> GitHub {
 
 scenarios!(GITHUB);
 gates!(super::GITHUB);
+
+moving!(super::GITHUB);
 beside!(super::GITHUB);
 turns!(super::GITHUB);
+
+#[tokio::test]
+async fn labels_and_reviews_that_were_asked_for_are_not_asked_for_again() {
+    let paths = ["/labels", "/requested_reviewers"];
+    crate::forge::scenarios::opening::what_was_done_is_looked_for_before_it_is_done_again(GITHUB, &paths).await;
+}
+
+/// GitHub's documentation asks for a minute where no other wait is named.
+#[tokio::test]
+async fn too_many_requests_without_a_wait_are_heeded_at_once() {
+    let stage = Stage::new(GITHUB, "");
+    for _ in 0..2 {
+        stage.store.trap("GET", "/pulls", Fault::Before(429));
+    }
+    let forge = client(stage.address());
+    assert!(matches!(forge.list().await, Err(ForgeError::Later { after: Some(wait), .. }) if wait.as_secs() == 60));
+    assert!(matches!(forge.list().await, Err(ForgeError::Later { .. })));
+    assert_eq!(stage.store.requests().len(), 1, "nothing more is asked");
+}
 
 #[tokio::test]
 async fn a_merge_queue_is_used_where_there_is_one_and_only_once() {
@@ -59,6 +81,76 @@ async fn a_merge_queue_is_used_where_there_is_one_and_only_once() {
         assert_eq!(stage.store.kept().queued, [1]);
     }
     assert_eq!(stage.store.pull(1).state, Stands::Open, "GitHub merges it when its turn comes");
+}
+
+#[tokio::test]
+async fn what_stands_in_the_merge_queue_costs_no_more_than_what_waits() {
+    let stage = Stage::queued(GITHUB).await;
+    for _ in 0..2 {
+        stage.store.requests();
+        assert_eq!(stage.acts(9).await, Some(Action::Enqueued));
+        let asked = stage.store.requests();
+        assert_eq!(asked.len(), 2, "{asked:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_person_or_a_gate_stops_is_taken_out_of_the_merge_queue() {
+    crate::forge::scenarios::queueing::what_a_person_or_a_gate_stops_is_taken_out_of_the_queue(GITHUB).await;
+}
+
+#[tokio::test]
+async fn what_the_merge_queue_has_thrown_out_waits_for_another_head_or_base() {
+    use crate::forge::scenarios::queueing::what_a_queue_has_thrown_out_waits_for_another_head_or_base;
+    what_a_queue_has_thrown_out_waits_for_another_head_or_base(GITHUB, "failed_checks").await;
+}
+
+#[tokio::test]
+async fn a_merge_queue_that_does_not_take_it_is_asked_again() {
+    let refusal = ("POST", "/graphql");
+    crate::forge::scenarios::queueing::a_queue_that_does_not_take_it_is_asked_again(GITHUB, refusal).await;
+}
+
+/// GitHub forgets that it was to merge by itself once the queue has taken it.
+#[tokio::test]
+async fn what_github_itself_put_into_its_queue_is_taken_out_of_it() {
+    let stage = Stage::new(GITHUB, "    publish: autoMerge\npullRequest: {nativeAutoMerge: true}\n");
+    stage.acts(8).await;
+    stage.check("build", "in_progress");
+    stage.store.kept().protection =
+        Protection { ruled: vec!["build".to_owned()], queue: true, ..Protection::default() };
+    assert_eq!(stage.acts(9).await, Some(Action::Enqueued));
+    assert_eq!(stage.store.kept().armed, [1]);
+    {
+        let mut kept = stage.store.kept();
+        kept.armed.clear();
+        kept.queued.push(1);
+    }
+    stage.store.change(1, |pull| {
+        pull.labels.insert("tagboat/hold".to_owned());
+    });
+    assert_eq!(stage.acts(9).await, Some(Action::LeftAlone));
+    assert!(stage.store.kept().queued.is_empty());
+}
+
+#[tokio::test]
+async fn a_straight_line_that_the_branch_itself_wants_is_kept() {
+    let stage = Stage::merging(GITHUB).await;
+    stage.store.kept().protection.linear = true;
+    let (action, reason) = stage.pass(9).await;
+    assert_eq!(action, Some(Action::Merged), "{reason}");
+}
+
+#[tokio::test]
+async fn a_check_run_of_a_gate_s_very_name_is_another_s() {
+    let stage = Stage::merging(GITHUB).await;
+    stage.check("tagboat/soak", "cancelled");
+    for _ in 0..2 {
+        let (action, reason) = stage.pass(9).await;
+        assert_ne!(action, Some(Action::Merged));
+        assert!(reason.contains("checks failed: tagboat/soak (cancelled)"), "{reason}");
+    }
+    assert!(stage.store.kept().checks.iter().all(|row| row.is_run), "nothing is said over it");
 }
 
 #[tokio::test]
@@ -343,4 +435,47 @@ async fn what_cannot_be_told_apart_holds_it_up_and_every_way_of_asking_says_the_
             assert!(is_merged || reason.contains("checks failed: ci (cancelled)"), "{reason}");
         }
     }
+}
+
+/// A suite without any check run on the head of the one pull request.
+fn silent(stage: &Stage, suite: u64, app: &'static str, start: Option<(u64, &'static str)>, word: &'static str) {
+    let sha = stage.store.pull(1).sha;
+    stage.store.kept().silent.push(SilentRow { sha, suite, app, start, word });
+}
+
+/// By one question to GraphQL, and by REST alone.
+#[tokio::test]
+async fn a_workflow_that_could_not_start_or_waits_to_be_let_run_holds_it_up_and_is_named() {
+    for (word, words) in [
+        ("startup_failure", "checks failed: workflow CI 7 (startup_failure)"),
+        ("action_required", "checks failed: workflow CI 7 (action_required)"),
+        ("stale", "checks failed: workflow CI 7 (stale)"),
+        ("queued", "checks are not done: workflow CI 7 (queued)"),
+        ("pending", "checks are not done: workflow CI 7 (pending)"),
+    ] {
+        for is_rest in [false, true] {
+            let stage = Stage::merging(GITHUB).await;
+            silent(&stage, 20, "another-app", None, "queued");
+            silent(&stage, 21, ACTIONS, OF_PULLS, word);
+            let failing: u32 = if is_rest { 3 } else { 0 };
+            (0..failing).for_each(|_| stage.store.trap("QUERY", "/graphql", Fault::Before(502)));
+            stage.store.requests();
+            let (action, reason) = stage.pass(9).await;
+            let asked = stage.store.requests();
+            assert!(action != Some(Action::Merged) && reason.contains(words), "{word} {is_rest}: {reason}");
+            assert!(is_rest || asked.len() == 2, "{asked:?}");
+            stage.store.kept().traps.clear();
+            suite(&stage, 22, OF_PULLS, "success");
+            assert_eq!(stage.acts(9).await, Some(Action::Merged), "{word}: it was started again");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_app_that_never_reports_holds_nothing_up() {
+    let stage = Stage::merging(GITHUB).await;
+    silent(&stage, 20, "another-app", None, "queued");
+    silent(&stage, 21, ACTIONS, None, "queued");
+    silent(&stage, 22, "third-app", None, "queued");
+    assert_eq!(stage.acts(9).await, Some(Action::Merged));
 }

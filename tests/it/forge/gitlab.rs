@@ -8,13 +8,17 @@ use tagboat::forge::Forge;
 use tagboat::forge::ForgeError;
 use tagboat::forge::gitlab::{GitLab, GitLabToken};
 use tagboat::model::commit::CommitId;
-use tagboat::model::pull_request::{CheckState, Merge, NewPullRequest, PullRequest, Readiness, Status};
+use tagboat::model::environment::BranchName;
+use tagboat::model::pull_request::{
+    Certainty, CheckState, Demands, Merge, NewPullRequest, PullRequest, Readiness, Status,
+};
 use tagboat::pass::Turn;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::Instant;
 
 use crate::forge::beside::beside;
 use crate::forge::gates::gates;
+use crate::forge::moving::moving;
 use crate::forge::scenarios::{Kind, Lasting, scenarios};
 use crate::forge::turns::turns;
 use crate::support::forge::gitlab::{BASE, PROJECT, TOKEN, router};
@@ -54,6 +58,8 @@ const WORDS: &str = "prod: update web to 2\n\nTagboat-Environment: prod\n";
 
 scenarios!(GITLAB);
 gates!(super::GITLAB);
+
+moving!(super::GITLAB);
 beside!(super::GITLAB);
 turns!(super::GITLAB);
 
@@ -118,7 +124,10 @@ async fn a_draft_keeps_its_mark_when_it_is_rewritten_and_is_not_merged() {
     bench.forge.rewrite(&opened, "prod: update web to 2", "Other").await.unwrap();
     let listed = bench.list().await;
     assert_eq!((listed[0].is_draft, listed[0].title.as_str()), (true, "prod: update web to 2"));
-    assert_eq!(bench.readiness(&listed[0]).await.unwrap().blocked.as_deref(), Some("it is a draft"));
+    assert_eq!(
+        bench.readiness(&listed[0]).await.unwrap().blocked.as_deref(),
+        Some("it is a draft: nobody merges it until a person has marked it as ready")
+    );
     assert!(matches!(bench.forge.merge(&listed[0], &bench.tip(), WORDS).await, Ok(Merge::NotReady(_))));
     bench.forge.remove_label(&listed[0], "tagboat/retry").await.unwrap();
     assert_eq!(bench.list().await[0].labels.iter().collect::<Vec<_>>(), ["images"]);
@@ -136,11 +145,28 @@ async fn a_merge_names_the_commit_that_was_judged() {
 }
 
 #[tokio::test]
+async fn what_a_person_or_a_gate_stops_is_taken_off_the_merge_train() {
+    crate::forge::scenarios::queueing::what_a_person_or_a_gate_stops_is_taken_out_of_the_queue(GITLAB).await;
+}
+
+#[tokio::test]
+async fn what_the_merge_train_has_thrown_out_waits_for_another_head_or_base() {
+    use crate::forge::scenarios::queueing::what_a_queue_has_thrown_out_waits_for_another_head_or_base;
+    what_a_queue_has_thrown_out_waits_for_another_head_or_base(GITLAB, "GitLab does not list why").await;
+}
+
+#[tokio::test]
+async fn a_merge_train_that_does_not_take_it_is_asked_again() {
+    let refusal = ("POST", "/merge_trains");
+    crate::forge::scenarios::queueing::a_queue_that_does_not_take_it_is_asked_again(GITLAB, refusal).await;
+}
+
+#[tokio::test]
 async fn a_merge_train_takes_it_where_the_project_has_one() {
     let bench = Bench::new();
     let opened = bench.open().await;
     bench.store.kept().protection.queue = true;
-    assert!(bench.readiness(&opened).await.unwrap().has_queue);
+    assert!(bench.readiness(&opened).await.unwrap().queue.is_some());
     assert_eq!(bench.forge.merge(&opened, &bench.tip(), WORDS).await, Ok(Merge::Enqueued));
     assert_eq!(bench.store.kept().queued, [1]);
 }
@@ -247,12 +273,32 @@ async fn a_comment_is_said_once_however_often_closing_is_begun_anew() {
 #[tokio::test]
 async fn what_the_token_lacks_is_named() {
     let bench = Bench::new();
-    let lacks = bench.forge.lacks().await.unwrap();
+    let demands = Demands { opens: true, pushed: ["main".into()].into(), ..Demands::default() };
+    let lacks = bench.forge.lacks(&demands).await.unwrap();
     let named: Vec<&str> = lacks.iter().map(|lack| lack.permission.as_str()).collect();
     assert_eq!(named, ["the role Developer", "the scope api"]);
     let base = format!("{}{BASE}", serve(router(Arc::clone(&bench.store)))).parse().unwrap();
     let job = GitLab::new(base, PROJECT, Some(&GitLabToken::Job("j0b".into())), Arc::new(SystemClock));
-    assert!(job.lacks().await.unwrap()[0].permission.contains("CI_JOB_TOKEN"));
+    assert!(job.lacks(&demands).await.unwrap()[0].permission.contains("CI_JOB_TOKEN"));
+    let address = serve(router(Arc::clone(&bench.store)));
+    let named = async |merged: &[&str]| {
+        let merged = merged.iter().map(|name| BranchName::from(*name)).collect();
+        let lacks = client(&address).lacks(&Demands { merged, ..demands.clone() }).await.unwrap();
+        lacks.into_iter().map(|lack| (lack.permission, lack.certainty)).collect::<Vec<_>>()
+    };
+    {
+        let mut kept = bench.store.kept();
+        (kept.role, kept.scopes) = (Some(30), Some("api"));
+    }
+    assert_eq!(named(&["main"]).await, []);
+    bench.store.kept().is_protected = true;
+    let lacks = named(&[]).await;
+    assert!(lacks.len() == 1 && lacks[0].0.contains("push to the protected branch main"), "{lacks:?}");
+    let lacks =
+        client(&address).lacks(&Demands { merged: ["main".into()].into(), ..Demands::default() }).await.unwrap();
+    assert_eq!((lacks.len(), lacks[0].certainty), (1, Certainty::Untold), "{lacks:?}");
+    bench.store.kept().role = Some(40);
+    assert_eq!(named(&["main"]).await, []);
 }
 
 #[tokio::test]

@@ -48,6 +48,7 @@ fn git_verifies_what_is_signed_by_ssh_and_by_whom() {
     let base = mirror.fetch(&main_branch()).unwrap();
     let commit = mirror.commit(&base, &[edit("a.yaml", "1\n", "2\n")], &signed(Sign::Ssh), now()).unwrap();
     assert!(mirror.is_signed(&commit).unwrap() && !mirror.is_signed(&base).unwrap());
+    assert!(mirror.is_signed_here(&commit).unwrap() && !mirror.is_signed_here(&base).unwrap());
     assert_eq!(mirror.push(&main_branch(), &base, &commit).unwrap(), Pushed::Done);
     remote.git(&["fsck", "--strict"]);
     let verify = |who: &Path| {
@@ -60,6 +61,19 @@ fn git_verifies_what_is_signed_by_ssh_and_by_whom() {
     assert!(verify(&key).is_some());
     let other = ssh_key(&scratch, "other", &["-t", "ed25519"]);
     assert!(verify(&other).is_none(), "another's key verifies nothing");
+    let keys = Keys { ssh: Some(Ok(read(&other).unwrap())), gpg: None };
+    let elsewhere = mirror_of(&scratch, "elsewhere", &remote).with_keys(keys);
+    elsewhere.fetch(&main_branch()).unwrap();
+    assert!(elsewhere.is_signed(&commit).unwrap() && !elsewhere.is_signed_here(&commit).unwrap());
+    // The same signature over other words.
+    let told = remote.git(&["cat-file", "commit", "main"]).replacen("Ship Bot", "Ship Rob", 1);
+    let file = scratch.path("forged");
+    fs::write(&file, format!("{told}\n")).unwrap();
+    let forged = remote.git(&["hash-object", "-t", "commit", "-w", &file.display().to_string()]);
+    remote.git(&["update-ref", "refs/heads/main", &forged]);
+    let forged = mirror.fetch(&main_branch()).unwrap();
+    assert!(mirror.is_signed(&forged).unwrap() && !mirror.is_signed_here(&forged).unwrap());
+    remote.git(&["update-ref", "refs/heads/main", commit.as_str()]);
     let shown = remote.git(&["log", "-1", "--format=%an %cn %ce", "main"]);
     assert_eq!(shown, "Tagböat Ship Bot ship@acme.example");
 }
@@ -114,6 +128,12 @@ fn git_verifies_what_is_signed_by_gpg() {
     executable(&program, &format!("#!/bin/sh\nexec gpg --homedir '{folder}' \"$@\"\n"));
     let program = format!("gpg.program={}", program.display());
     remote.git(&["-c", &program, "verify-commit", "main"]);
+    assert!(mirror.is_signed_here(&commit).unwrap() && !mirror.is_signed_here(&base).unwrap());
+    // Another key of the same keyring is not the one that signs here.
+    run("gpg", &[&arguments[..6], &["mate@acme.example", "ed25519", "sign", "never"]].concat());
+    let other = mirror_of(&scratch, "mate", &remote).with_keys(key("mate@acme.example"));
+    other.fetch(&main_branch()).unwrap();
+    assert!(!other.is_signed_here(&commit).unwrap());
     let mirror = mirror_of(&scratch, "other", &remote).with_keys(key("nobody@acme.example"));
     let base = mirror.fetch(&main_branch()).unwrap();
     let made = mirror.commit(&base, &[edit("a.yaml", "2\n", "3\n")], &signed(Sign::Gpg), now());

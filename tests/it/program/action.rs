@@ -347,9 +347,9 @@ fn takes_no_input_for_a_command_of_any_kind() {
     assert!(!scene.work.join("pwned").exists() && !scene.world.scratch.path("pwned").exists());
     let mistaken = scene.runner().run(&[("command", "plan"), ("reason", "because")]);
     assert!(mistaken.log.contains("reason is for promote and rollback, and not for plan"), "{}", mistaken.log);
-    for (command, name, value) in [("plan", "forge", "nonsense"), ("check", "forge-url", "https://git.example")] {
-        let mistaken = scene.runner().run(&[("command", command), (name, value)]);
-        let says = format!("{name} is for run and promote and rollback, and not for {command}");
+    for command in ["plan", "check"] {
+        let mistaken = scene.runner().run(&[("command", command), ("branch", "main")]);
+        let says = format!("branch is for run and promote and rollback, and not for {command}");
         assert!(mistaken.failed && mistaken.log.contains(&says), "{}", mistaken.log);
     }
 }

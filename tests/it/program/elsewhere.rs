@@ -560,3 +560,28 @@ fn a_repository_that_moves_in_its_first_pass_is_followed_at_once() {
     service.wait_for("pass", |line| is_shop(line) && line["commits"] == 1);
     assert_eq!(scene.prod(), "1.5.0");
 }
+
+#[test]
+fn an_environment_that_follows_itself_through_the_url_of_its_own_repository_is_an_error_with_its_place() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let url = world.scratch.path("shop.git").display().to_string();
+    let config = format!(
+        "version: 1\nimages:\n  - match: {}/**\n    semver: 1.x\nenvironments:\n  - name: dev\n    files: [apps/**]\n    \
+         after: {{repository: \"{url}\", environment: prod}}\n  - name: prod\n    files: [prod/**]\n    after: dev\n",
+        world.registry.host()
+    );
+    let web = world.deployment("acme/web:1.4.0");
+    let shop =
+        world.scratch.bare("shop.git", &[(".tagboat.yaml", &config), ("apps/web.yaml", &web), ("prod/web.yaml", &web)]);
+    let service = world.beside("service.yaml", &listing(&[&shop]));
+    let done = world.run_on(&shop, &["--service", &service, "--output", "json"]).ended(3).json();
+    let reason = done["errors"][0]["reason"].as_str().unwrap();
+    assert!(reason.starts_with("it comes after itself: "), "{done}");
+    let people = world.scratch.path("people").display().to_string();
+    shop.git(&["clone", "--quiet", &url, &people]);
+    let ran = world.tagboat(&["check", &people, "--service", &service, "--output", "json"]);
+    let found = ran.json();
+    let rows = found["findings"].as_array().unwrap().iter();
+    let row = rows.clone().find(|row| row["rule"] == "circle").unwrap_or_else(|| panic!("{found}"));
+    assert_eq!((row["severity"].as_str(), row["line"].as_u64()), (Some("error"), Some(8)), "{row}");
+}

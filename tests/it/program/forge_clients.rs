@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::program::World;
-use crate::program::serve::Service;
+use crate::program::serve::{PATIENCE, Service};
 use crate::support::forge::{CheckRow, Fault, NOW, Store, github, serve};
 use crate::support::git_server::{GitServer, Rules};
 
@@ -169,4 +169,51 @@ fn what_the_forge_asks_one_repository_to_wait_every_repository_of_that_user_wait
         let asked = scene.store.requests();
         assert_eq!(asked, [""; 0], "{auth}: it is asked nothing more");
     }
+}
+
+#[test]
+fn a_token_of_an_app_that_is_revoked_is_fetched_anew_once() {
+    let scene = Scene::new();
+    let service = scene.start(&scene.row("acme/gitops.git", APP));
+    service.wait("pass");
+    scene.store.requests();
+    let tokens = |asked: &[String]| asked.iter().filter(|asked| asked.contains("/access_tokens")).count();
+    // The forge's API does not take it any more.
+    scene.store.kept().revoked.insert("ghs_installation".to_owned());
+    let login = |token: &str| Some(format!("Basic {}", STANDARD.encode(format!("x-access-token:{token}"))));
+    let line = scene.look(&service, "acme/gitops.git");
+    assert_eq!(line["result"], "done", "{line}");
+    assert_eq!(tokens(&scene.store.requests()), 1);
+    // Nor does Git take the next one.
+    scene.store.kept().revoked.insert("ghs_installation_1".to_owned());
+    scene.server.set(Rules { authorization: login("ghs_installation_2"), ..Rules::default() });
+    let line = scene.look(&service, "acme/gitops.git");
+    assert_eq!(line["result"], "done", "{line}");
+    assert_eq!(tokens(&scene.store.requests()), 1);
+    // One that is refused all the same is not fetched again and again.
+    scene.server.set(Rules { authorization: login("another"), ..Rules::default() });
+    let line = scene.look(&service, "acme/gitops.git");
+    assert_eq!(line["result"], "failed", "{line}");
+    assert_eq!(tokens(&scene.store.requests()), 1);
+}
+
+/// The question itself waits, since its time allows that; whoever else asks as the same waits with it.
+#[test]
+fn a_short_wait_holds_for_every_repository_of_that_user_at_once() {
+    let scene = Scene::new();
+    let auth = "{tokenFile: token}";
+    let rows = scene.row("acme/gitops.git", auth) + &scene.row("acme/other.git", auth);
+    let service = scene.start(&rows);
+    (0..2).for_each(|_| drop(service.wait("pass")));
+    scene.store.requests();
+    scene.store.trap("GET", "/gitops/pulls", Fault::Busy(30));
+    let url = scene.server.url("acme/gitops.git");
+    assert_eq!(service.post("/hooks/generic/hush", &format!(r#"{{"repository": "{url}"}}"#)), 202);
+    let begun = std::time::Instant::now();
+    while !scene.store.kept().traps.is_empty() {
+        assert!(begun.elapsed() < PATIENCE, "it is asked");
+        std::thread::yield_now();
+    }
+    scene.look(&service, "acme/other.git");
+    assert_eq!(scene.store.requests().len(), 1, "nothing more is asked");
 }

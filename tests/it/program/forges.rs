@@ -12,17 +12,17 @@ use crate::support::proxy::FakeProxy;
 use crate::support::tls_front::{Clients, TlsFront};
 
 /// A program, a Git server, and a forge's API at another address, below a path.
-struct Scene {
-    world: World,
+pub(super) struct Scene {
+    pub(super) world: World,
     _server: GitServer,
-    store: Arc<Store>,
-    url: String,
-    forge: String,
+    pub(super) store: Arc<Store>,
+    pub(super) url: String,
+    pub(super) forge: String,
     name: &'static str,
 }
 
 impl Scene {
-    fn new(name: &'static str, repository: &str) -> Self {
+    pub(super) fn new(name: &'static str, repository: &str) -> Self {
         let world = World::with_web(&["1.4.0", "1.5.0"]);
         let config = world.config().replace("publish: commit", "publish: pullRequest");
         assert!(config.contains("pullRequest"), "{config}");

@@ -145,6 +145,92 @@ fn without_a_token_it_says_what_to_set_and_with_that_of_actions_what_will_not_ha
 }
 
 #[test]
+fn check_tells_a_token_that_may_only_read() {
+    let scene = Scene::new("tok-en");
+    let config = scene.world.config().replace("publish: commit", "publish: pullRequest") + "    deployments: true\n";
+    let web = scene.world.deployment("acme/web:1.4.0");
+    let work = scene.world.scratch.work("work", &[(".tagboat.yaml", &config), ("dev/web.yaml", &web)]);
+    work.git(&["remote", "add", "origin", &scene.url]);
+    let folder = work.folder.display().to_string();
+    let token = [("TAGBOAT_TOKEN", "tok-en")];
+    let ran = scene.tagboat(&["check", &folder, "--forge"], &token).ended(0);
+    assert!(!ran.out.contains("permission"), "{ran:?}");
+    let kept = scene.store.kept().clone();
+    assert!(kept.pulls.is_empty() && kept.checks.is_empty() && kept.deployments.is_empty(), "nothing is made for that");
+    scene.store.kept().reads_only = true;
+    let ran = scene.tagboat(&["check", &folder, "--forge"], &token).ended(2);
+    for permission in ["contents", "pull_requests", "statuses", "deployments"] {
+        assert!(ran.out.contains(&format!("lacks `{permission}: write`")), "{permission}: {ran:?}");
+    }
+}
+
+#[test]
+fn check_asks_for_workflows_and_teams_where_they_are_wanted() {
+    let scene = Scene::new("tok-en");
+    let config = scene.world.config().replace("dev/**", ".github/workflows/**") + "    reviewers: [acme/sre]\n";
+    let host = scene.world.registry.host();
+    let workflow = format!("on: push\njobs:\n  a:\n    runs-on: x\n    container: {host}/acme/web:1.4.0\n");
+    let files = [(".tagboat.yaml", config.as_str()), (".github/workflows/ci.yml", &workflow)];
+    let work = scene.world.scratch.work("work", &files);
+    work.git(&["remote", "add", "origin", &scene.url]);
+    let folder = work.folder.display().to_string();
+    let ran = scene.tagboat(&["check", &folder, "--forge"], &[("TAGBOAT_TOKEN", "tok-en")]).ended(2);
+    assert!(ran.out.contains("lacks `members: read`"), "{ran:?}");
+    let untold: String = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(untold.contains("`workflows: write`") && untold.contains("cannot be told"), "{ran:?}");
+    let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
+    let der = STANDARD.encode(pair.as_der().unwrap().as_ref());
+    scene.world.beside("app.pem", &format!("-----BEGIN PRIVATE KEY-----\n{der}\n-----END PRIVATE KEY-----\n"));
+    let auth = "{githubApp: {id: 7, privateKeyFile: app.pem}}";
+    let service = format!("version: 1\nrepositories: [{{url: \"{}\", auth: {auth}}}]\n", scene.url);
+    let service = scene.world.beside("service.yaml", &service);
+    let check = || scene.tagboat(&["check", &folder, "--forge", "--service", &service], &[]);
+    let ran = check().ended(2);
+    assert!(ran.out.contains("lacks `workflows: write`") && ran.out.contains("lacks `members: read`"), "{ran:?}");
+    let all = serde_json::json!({
+        "contents": "write", "pull_requests": "write", "statuses": "write", "checks": "read", "workflows": "write", "members": "read",
+    });
+    scene.store.kept().permissions = Some(all);
+    assert!(!check().ended(0).out.contains("lacks"));
+}
+
+#[test]
+fn the_token_of_actions_is_known_however_it_comes() {
+    let scene = Scene::new("tok-en");
+    let says = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let ran = scene.tagboat(arguments, &[&[("GITHUB_ACTIONS", "true")], variables].concat()).ended(0);
+        ran.err.contains("start no workflows")
+    };
+    let run = ["run", "--repo", &scene.url, "--branch", "main"];
+    let entry = |auth: &str| {
+        let text = format!("version: 1\nrepositories: [{{url: \"{}\", auth: {auth}}}]\n", scene.url);
+        scene.world.beside("service.yaml", &text)
+    };
+    let service = entry("{tokenEnv: GITHUB_TOKEN}");
+    assert!(says(&[&run[..], &["--service", &service, "--dry-run"]].concat(), &[("GITHUB_TOKEN", "tok-en")]));
+    let order = ["promote", "acme/web:1.5.0", "--to", "dev", "--now", "--reason", "x"];
+    let order = [&order[..], &["--repo", &scene.url, "--branch", "main"]].concat();
+    assert!(says(&order, &[("GITHUB_TOKEN", "tok-en")]), "an order opens one as well");
+    assert_eq!(scene.store.kept().pulls.len(), 1);
+}
+
+/// Such a token is one of an App's installation or that of the job: GitHub alone can tell, and is asked where it matters.
+#[test]
+fn a_token_that_may_be_that_of_actions_is_asked_about_where_something_was_opened() {
+    for (login, is_own) in [("github-actions[bot]", true), ("acme-updater[bot]", false)] {
+        let scene = Scene::new("ghs_t");
+        scene.store.kept().login = Some(login);
+        let run = ["run", "--repo", &scene.url, "--branch", "main"];
+        let token = [("GITHUB_ACTIONS", "true"), ("TAGBOAT_TOKEN", "ghs_t")];
+        let ran = scene.tagboat(&run, &token).ended(0);
+        assert_eq!((scene.store.kept().pulls.len(), ran.err.contains("start no workflows")), (1, is_own), "{ran:?}");
+        scene.store.requests();
+        scene.tagboat(&run, &token).ended(0);
+        assert_eq!(scene.store.requests().len(), 1, "an idle pass asks nothing more");
+    }
+}
+
+#[test]
 fn what_reaches_an_environment_is_a_deployment_once() {
     let prod =
         "  - name: prod\n    files: [prod/**]\n    after: dev\n    publish: pullRequest\n    deployments: true\n";

@@ -27,6 +27,7 @@ mod holds;
 mod hooks;
 mod life;
 mod manifests;
+mod named_forges;
 mod notify;
 mod orders;
 mod proposed_holds;

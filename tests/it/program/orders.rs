@@ -212,6 +212,31 @@ fn status_and_run_tell_of_an_order_that_waits_to_be_merged() {
 }
 
 #[test]
+fn an_order_on_plain_git_is_made_anew_or_says_what_changed() {
+    let scene = Scene::new("", "pullRequest", &["acme/web"]);
+    scene.write(&["acme/web"], "1.5.0", 3);
+    scene.call(&["rollback", "prod", "web", "--reason", "loses sessions"]).ended(0);
+    let head = scene.remote.git(&["for-each-ref", "--format=%(refname:short)", "refs/heads/tagboat/prod/*"]);
+    let before = scene.remote.tip(&head);
+    let held = "version: 1\nholds:\n  - image: ghcr.io/acme/api\n    tag: \"2.0.0\"\n";
+    scene.remote.land("main", &[(".tagboat/holds.yaml", held)], "Hold by hand", 4);
+    let ran = scene.call(&["run"]).ended(0);
+    assert!(words(&ran.out).contains("ada ordered to go back: loses sessions; made anew on main"), "{ran:?}");
+    assert_ne!(scene.remote.tip(&head), before);
+    assert_eq!(scene.remote.git(&["rev-parse", &format!("{head}~1")]), scene.remote.tip("main"));
+    let held = String::from_utf8(scene.remote.show(&head, ".tagboat/holds.yaml")).unwrap();
+    assert!(held.contains("2.0.0") && held.contains("1.5.0"), "{held}");
+    // Somebody brings what it never knew.
+    let before = scene.remote.tip(&head);
+    scene.write(&["acme/web"], "1.5.1", 5);
+    let ran = scene.call(&["run"]).ended(0);
+    let told = words(&ran.out);
+    let command = "`tagboat rollback prod 127.0.0.1:50000/acme/web --to 1.4.0 --reason 'loses sessions'`";
+    assert!(told.contains("1.5.1 of") && told.contains("and not 1.5.0") && told.contains(command), "{ran:?}");
+    assert_eq!(scene.remote.tip(&head), before);
+}
+
+#[test]
 fn what_was_ordered_for_a_group_is_not_dropped_by_an_order_for_one_image_of_it() {
     let groups = "groups: [{name: shop, images: [HOST/acme/web, HOST/acme/worker]}]\n";
     let scene = Scene::new(groups, "pullRequest", &["acme/web", "acme/worker"]);

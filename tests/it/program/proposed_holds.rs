@@ -133,6 +133,19 @@ fn a_protected_base_gets_a_pull_request_that_holds_as_long_as_it_is_open() {
 }
 
 #[test]
+fn a_further_hold_is_taken_although_a_person_wants_the_pull_request_left_as_it_is() {
+    let scene = Scene::new(Some("github"));
+    scene.call(&["hold", "web:1.5.0", "--reason", "loses sessions"]).ended(0);
+    scene.store().change(1, |pull| pull.labels.extend(["tagboat/hold".to_owned()]));
+    // All holds stand in one pull request: a label on it must not keep a person from holding something else.
+    scene.call(&["hold", "web:1.4.1", "--reason", "slow"]).ended(0);
+    assert!(scene.holds(HEAD).contains("1.5.0") && scene.holds(HEAD).contains("1.4.1"));
+    let tip = scene.remote.tip(HEAD);
+    scene.call(&["run"]).ended(0);
+    assert_eq!(scene.remote.tip(HEAD), tip, "a pass leaves it alone");
+}
+
+#[test]
 fn a_gate_that_the_base_requires_does_not_keep_a_person_from_merging_what_is_held() {
     // GitLab's branches require no status by its name: one that nobody else sets would only make a pipeline wait.
     for (name, required, gates) in [

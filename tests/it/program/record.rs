@@ -529,3 +529,24 @@ fn a_rollback_of_two_places_takes_each_to_what_stood_there_and_refuses_where_nob
     back(&["--to", "1.3.0"]).ended(0);
     assert_eq!((runs("prod/web.yaml"), runs("prod/diary.yaml")), ("1.3.0".to_owned(), "1.3.0".to_owned()));
 }
+
+#[test]
+fn check_and_status_tell_with_the_figures_of_a_soak_that_builds_starve() {
+    let starving = |soak: &str| {
+        let scene = Scene::new(&format!("    publish: commit\n    gates: {{soak: {soak}}}\n"), &["1.4.0", "1.5.0"]);
+        for (tag, day) in [("1.4.1", 5), ("1.4.2", 6), ("1.4.3", 7), ("1.5.0", 8)] {
+            scene.write("dev", tag, "build", day);
+        }
+        words(&scene.world.tagboat(&["check", &scene.people.folder.display().to_string()]).ended(0).out)
+    };
+    let told = starving("2d");
+    assert!(told.contains("warning[starved-soak]"), "{told}");
+    assert!(
+        told.contains("from dev: the last 3 versions there stayed too short, at most 1 d: a shorter `soak`"),
+        "{told}"
+    );
+    for soak in ["1d", "{for: 2d, count: introduced}"] {
+        let told = starving(soak);
+        assert!(!told.contains("starved-soak"), "{told}");
+    }
+}

@@ -355,11 +355,39 @@ fn standing_pull_requests_are_nothing_to_do() {
 }
 
 #[test]
+fn a_pass_that_only_hands_pull_requests_to_the_forge_says_so() {
+    let decided = made::outcome().decisions.into_iter().take(1).collect();
+    let proposals = vec![made::proposal("prod", "nginx", Action::Enqueued)];
+    let handed = Outcome { proposals, decisions: decided, ..Outcome::default() };
+    let told = outcome(&handed, Occasion::Run, &View::default());
+    assert!(told.contains("handed to the forge to merge: prod, nginx"), "{told}");
+    assert!(told.ends_with("Nothing else to do: the forge merges 1 pull request.\n"), "{told}");
+}
+
+#[test]
+fn what_failed_for_a_whole_branch_is_one_failure() {
+    let error = made::outcome().errors.remove(0);
+    let failed =
+        |reason: &str| Proposal { reason: Some(reason.to_owned()), ..made::proposal("prod", "nginx", Action::Failed) };
+    let proposals = vec![failed(&error.reason), failed(&error.reason)];
+    let told = outcome(
+        &Outcome { proposals, errors: vec![error.clone()], ..Outcome::default() },
+        Occasion::Run,
+        &View::default(),
+    );
+    assert!(told.ends_with("Nothing was published (1 failed).\n"), "{told}");
+    let proposals = vec![failed(&error.reason), failed("of its own")];
+    let told =
+        outcome(&Outcome { proposals, errors: vec![error], ..Outcome::default() }, Occasion::Run, &View::default());
+    assert!(told.ends_with("Nothing was published (2 failed).\n"), "{told}");
+}
+
+#[test]
 fn every_pull_request_that_waits_says_for_what() {
     let waiting = made::waiting();
     assert_snapshot!(outcome(&waiting, Occasion::Run, &View::default()), @r"
     Pull requests
-      put into the merge queue: prod, ghcr.io-acme-cart
+      handed to the forge to merge: prod, ghcr.io-acme-cart
         https://git.acme.example/acme/gitops/pulls/7
 
     Waiting

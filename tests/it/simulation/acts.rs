@@ -8,6 +8,7 @@ use tagboat::model::environment::BranchName;
 use tagboat::model::pull_request::{CheckState, LABEL_HOLD, LABEL_REBASE, LABEL_RETRY, State};
 
 use super::around;
+use super::moving;
 use super::rules::{HOLDS, Held, holds};
 use super::setting::{BROKEN, DEPLOYS, IMAGES, Value, references, version, with_value};
 use super::upstream;
@@ -136,6 +137,8 @@ pub(super) enum Act {
     Upstream(upstream::Deed),
     /// Something happens around the base.
     Around(around::Deed),
+    /// Something happens to the image that follows a moving tag.
+    Moving(moving::Deed),
 }
 
 /// What somebody does to a head branch or its pull request right before Tagboat does something about it.
@@ -241,12 +244,20 @@ pub(super) fn act(world: &mut World, act: &Act) {
         | Act::Mend
         | Act::Hold { .. }
         | Act::Release { .. } => files(world, act),
-        Act::Protect(is_protected) => world.is_protected = *is_protected,
+        Act::Protect(is_protected) => protect(world, *is_protected),
         Act::Deploy { .. } | Act::Measure { .. } => machines(world, act),
         Act::Upstream(deed) => upstream::act(world, deed),
         Act::Around(deed) => around::act(world, deed),
+        Act::Moving(deed) => moving::act(world, deed),
         _ => pulls(world, act),
     }
+}
+
+fn protect(world: &mut World, is_protected: bool) {
+    if world.is_protected != is_protected {
+        world.tell(if is_protected { "the base takes no push any more" } else { "the base takes pushes again" });
+    }
+    world.is_protected = is_protected;
 }
 
 fn registry(world: &mut World, act: &Act) {
@@ -419,6 +430,18 @@ fn write(world: &mut World, environment: usize, image: usize, place: usize, nth:
     }
 }
 
+/// A person writes a digest under the tag that moves.
+pub(super) fn write_moving(world: &mut World, environment: usize, value: &Value) {
+    let name = world.setting.environments[environment].name;
+    let (path, _) = moving::file(name);
+    let Some(text) = world.file(&path).map(str::to_owned) else { return };
+    let before = references(&text).first().map(|(_, before)| before.clone());
+    if let Some(before) = before.filter(|before| before != value) {
+        world.tell(format!("a person writes {} {value} over {before} in {name}", short(moving::MOVING)));
+        world.edit("By hand", &[(&path, Some(with_value(&text, 0, value)))]);
+    }
+}
+
 fn revert(world: &mut World, nth: usize) {
     let main = world.git.main.clone();
     let Some((id, commit)) = world.git.line(&main).nth(nth) else { return };
@@ -464,7 +487,9 @@ fn pulls(world: &mut World, act: &Act) {
             let Some(tip) = world.git.heads.get(&head).cloned() else { return };
             if world.open_of(&head).is_none() {
                 world.tell(format!("a person reopens #{}", index + 1));
+                let beside = of(world, State::Open).into_iter().collect();
                 let pull = &mut world.pulls[index];
+                pull.reopened_beside = beside;
                 (pull.state, pull.commit, pull.closed_by) = (State::Open, tip, None);
                 pull.is_reopened = true;
                 world.touch(index);

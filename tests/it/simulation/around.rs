@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 
 use fastrand::Rng;
 use tagboat::model::commit::CommitId;
-use tagboat::model::pull_request::{CheckState, STATUS_PREFIX};
+use tagboat::model::marker;
+use tagboat::model::pull_request::CheckState;
 
 use super::rules::{Verdict, closed, violated};
 use super::world::git::{NewCommit, person};
@@ -36,7 +37,7 @@ pub(super) enum Deed {
 
 impl Drawn {
     pub(super) fn draw(rng: &mut Rng) -> Self {
-        let gates = GATES.iter().filter(|_| rng.u8(..3) == 0).map(|gate| format!("{STATUS_PREFIX}{gate}"));
+        let gates = GATES.iter().filter(|_| rng.u8(..3) == 0).map(|gate| format!("tagboat/{gate}"));
         Self { required: gates.collect() }
     }
 }
@@ -101,6 +102,7 @@ pub(super) fn is_judged(world: &World) -> Verdict {
         let is_there = |name: &String| own.is_some_and(|own| own.contains_key(name));
         if is_own
             && pull.labels.is_empty()
+            && is_known(&pull.body)
             && let Some(missing) = world.setting.around.required.iter().find(|name| !is_there(name))
         {
             return violated("a person can merge", format!("nobody says `{missing}` on #{}", index + 1));
@@ -111,7 +113,7 @@ pub(super) fn is_judged(world: &World) -> Verdict {
         for environment in world.brings(&pull.commit).iter().map(|step| step.environment).filter(|_| waits) {
             let environment = &world.setting.environments[environment];
             for gate in closed(environment, world.now) {
-                let said = own.and_then(|own| own.get(&format!("{STATUS_PREFIX}{gate}")));
+                let said = own.and_then(|own| own.get(&format!("tagboat/{gate}")));
                 if said.is_some_and(|said| said.state == CheckState::Passed) {
                     let what = format!("#{} still says that `{gate}` of {} has passed", index + 1, environment.name);
                     return violated("what gates said is taken back", what);
@@ -120,4 +122,11 @@ pub(super) fn is_judged(world: &World) -> Verdict {
         }
     }
     Ok(())
+}
+
+/// Whether a pass at rest may have said something of the gates of a pull request with such a body. One over whose body a person has written
+/// and that nothing wants any more stays for a person to close; of one about which not all is known, what gates have said is taken back,
+/// and what none has said is as good as that.
+fn is_known(body: &str) -> bool {
+    marker::read(body).is_some_and(|marker| marker.said.as_deref() != Some("taken back"))
 }

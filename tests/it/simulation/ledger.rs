@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use tagboat::model::commit::CommitId;
 
+use super::moving::{self, MOVING};
 use super::setting::{Setting, Value, references, running, skeleton, version};
 use super::world::git::{Store, Tree, differences};
 use super::world::{Brought, By, Way};
@@ -31,7 +32,7 @@ pub(super) struct Step {
     pub(super) to: Value,
 }
 
-/// Versions that people took back, by environment and image.
+/// Versions that people took back, by environment and image; of what follows a moving tag, digests that anybody took back.
 type TakenBack = BTreeMap<(usize, usize), BTreeSet<String>>;
 
 /// A commit that reached the base.
@@ -141,7 +142,7 @@ impl Ledger {
         let (mut taken_back, mut touched) = (last.taken_back.clone(), last.touched.clone());
         let told = commit.time.max(last.told);
         let is_return = brought.way == Way::Return;
-        if !by.is_pass() || is_return {
+        if !by.is_pass() || brought.way != Way::Forward {
             for (path, old, new) in differences(before, &commit.tree) {
                 let Some(environment) = setting.environment_of(path.as_str()) else { continue };
                 let written = |blob: Option<_>| blob.map(|blob| references(git.text(blob))).unwrap_or_default();
@@ -155,15 +156,19 @@ impl Ledger {
                         self.returned.push((position, environment, image, from.clone()));
                     }
                     let taken = taken_back.entry(key).or_default();
-                    // What a person ordered is held by the file of holds, not by the history.
-                    if brought.by == By::Person && is_lower(&to.tag, &from.tag) {
-                        taken.insert(from.tag);
+                    // What a person ordered is held by the file of holds, not by the history; which names no digest.
+                    let is_back = match image {
+                        MOVING => moving::takes_back(brought.way, brought.by, &self.landings, environment, &to),
+                        _ => brought.by == By::Person && is_lower(&to.tag, &from.tag),
+                    };
+                    if is_back {
+                        taken.insert(moving::key(image, &from));
                     }
-                    taken.remove(&to.tag);
+                    taken.remove(&moving::key(image, &to));
                 }
                 // Also what comes where nothing could be read before is what a person wants.
                 for (image, value) in new.iter().filter(|one| !old.contains(one)) {
-                    taken_back.entry((environment, *image)).or_default().remove(&value.tag);
+                    taken_back.entry((environment, *image)).or_default().remove(&moving::key(*image, value));
                 }
             }
         }
@@ -214,8 +219,9 @@ impl Landing {
     }
 
     /// Whether a person took a version back in one of these environments.
-    pub(super) fn is_taken_back(&self, environments: &[usize], image: usize, tag: &str) -> bool {
-        environments.iter().any(|own| self.taken_back.get(&(*own, image)).is_some_and(|taken| taken.contains(tag)))
+    pub(super) fn is_taken_back(&self, environments: &[usize], image: usize, value: &Value) -> bool {
+        let key = moving::key(image, value);
+        environments.iter().any(|own| self.taken_back.get(&(*own, image)).is_some_and(|taken| taken.contains(&key)))
     }
 }
 

@@ -7,6 +7,7 @@ mod acts;
 mod around;
 mod client;
 mod ledger;
+mod moving;
 mod play;
 mod rules;
 mod script;

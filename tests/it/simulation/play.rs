@@ -20,6 +20,7 @@ use tokio::runtime::Runtime;
 use super::acts;
 use super::client::{Client, name};
 use super::ledger::is_lower;
+use super::moving::MOVING;
 use super::script::{Event, Order, PassSpec, Script};
 use super::session::{Baton, Fault, KINDS, Session, Side};
 use super::setting::{IMAGES, Value, is_followed};
@@ -252,8 +253,10 @@ fn follow(
 ) {
     let (environment, image, tag, image_name) = {
         let world = world.lock().unwrap();
-        let image = image % world.setting.images;
-        let tags: Vec<String> = world.registry[image].keys().filter(|tag| is_followed(tag)).cloned().collect();
+        let is_moving = image == usize::MAX && world.setting.has_moving;
+        let image = if is_moving { MOVING } else { image % world.setting.images };
+        let is_meant = |tag: &&String| is_moving || is_followed(tag);
+        let tags: Vec<String> = world.registry[image].keys().filter(is_meant).cloned().collect();
         let Some(tag) = tags.get(nth % tags.len().max(1)).cloned() else { return };
         let environment = &world.setting.environments[environment % world.setting.environments.len()];
         (environment.name, image, tag, IMAGES[image])

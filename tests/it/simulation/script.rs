@@ -4,6 +4,7 @@ use fastrand::Rng;
 
 use super::acts::{Act, Ambush};
 use super::around;
+use super::moving;
 use super::session::{Fault, KINDS};
 use super::setting::Setting;
 use super::upstream;
@@ -94,6 +95,7 @@ impl Script {
         script.draw_upstream();
         script.draw_around();
         script.draw_proposed_holds();
+        script.draw_moving();
         script
     }
 
@@ -133,6 +135,15 @@ impl Script {
 }
 
 impl Script {
+    /// Lets an image follow a moving tag, in one of four worlds.
+    fn draw_moving(&mut self) {
+        let mut rng = Rng::with_seed(self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x6d6f_7669_6e67_2121);
+        if rng.u8(..4) == 0 && moving::fits(&self.setting) {
+            self.setting.has_moving = true;
+            moving::draw(&mut rng, &mut self.events);
+        }
+    }
+
     /// Lets people hold what has just been built while the base takes no push, in one of six worlds: so it is only proposed to
     /// be held when the next pass comes.
     fn draw_proposed_holds(&mut self) {

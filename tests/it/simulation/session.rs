@@ -63,6 +63,8 @@ pub(super) struct Round {
     /// The tags that were listed, by image.
     pub(super) lists: BTreeMap<usize, BTreeSet<String>>,
     pub(super) failed_lists: BTreeSet<usize>,
+    /// The digests that tags were told to stand for.
+    pub(super) digests: BTreeSet<(usize, String, String)>,
     /// When tags were pushed, as it was told.
     pub(super) pushed: BTreeMap<(usize, String), Timestamp>,
     /// Images and tags of which a fact could not be had.
@@ -105,6 +107,8 @@ pub(super) struct Session {
     pub(super) is_disturbed: bool,
     /// Whether others did something while it ran.
     pub(super) had_company: bool,
+    /// Whether the base took no push of its.
+    pub(super) was_forbidden: bool,
     pub(super) round: Round,
 }
 
@@ -121,6 +125,7 @@ impl Session {
             calls: 0,
             is_disturbed: false,
             had_company: false,
+            was_forbidden: false,
             round: Round::default(),
         }
     }

@@ -6,10 +6,11 @@ use fastrand::Rng;
 use jiff::Timestamp;
 use jiff::civil::{Date, Weekday};
 
-use super::{around, upstream};
+use super::{around, moving, upstream};
 
-/// The images; with a group, the first two move together.
-pub(super) const IMAGES: [&str; 3] = ["ghcr.io/acme/web", "ghcr.io/acme/api", "ghcr.io/acme/tool"];
+/// The images; with a group, the first two move together. The last follows a moving tag, and stands apart.
+pub(super) const IMAGES: [&str; 4] =
+    ["ghcr.io/acme/web", "ghcr.io/acme/api", "ghcr.io/acme/tool", "ghcr.io/acme/moving"];
 /// The versions that every repository begins with.
 pub(super) const FIRST: &str = "1.4.0";
 /// What a second place of an image may begin with instead.
@@ -125,6 +126,8 @@ pub(super) struct Setting {
     pub(super) forge: Option<ForgeSetting>,
     /// An environment of another repository that comes before the first one.
     pub(super) upstream: Option<upstream::Drawn>,
+    /// Whether an image follows a moving tag.
+    pub(super) has_moving: bool,
     /// What the base requires.
     pub(super) around: around::Drawn,
     pub(super) start: Timestamp,
@@ -176,6 +179,7 @@ impl Setting {
                 wants_checks: rng.u8(..3) > 0,
             }),
             upstream: None,
+            has_moving: false,
             around: around::Drawn::default(),
             start,
         }
@@ -188,8 +192,11 @@ impl Setting {
 
     /// Writes it with what the names of head branches begin with.
     pub(super) fn config_with(&self, prefix: Option<&str>) -> String {
-        let mut text =
-            "version: 1\nimages:\n  - match: ghcr.io/acme/*\n    semver: 1.x\n    ignore: ['-debug$']\n".to_owned();
+        let mut text = "version: 1\nimages:\n".to_owned();
+        if self.has_moving {
+            text.push_str(&moving::rule());
+        }
+        text.push_str("  - match: ghcr.io/acme/*\n    semver: 1.x\n    ignore: ['-debug$']\n");
         if self.pins {
             text.push_str("    pin: digest\n");
         }
@@ -306,6 +313,7 @@ impl Setting {
                     ));
                 }
             }
+            files.extend(self.has_moving.then(|| moving::file(environment.name)));
             if !together.is_empty() {
                 files.push((
                     format!("envs/{}/shop.yaml", environment.name),

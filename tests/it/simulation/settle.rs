@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp, ToSpan};
+use tagboat::model::commit::CommitId;
 use tagboat::model::decision::{Decision, Verdict};
+use tagboat::model::environment::BranchName;
 use tagboat::model::marker;
 use tagboat::model::pull_request::{CheckState, Marker, State};
 use tokio::runtime::Runtime;
@@ -12,6 +14,7 @@ use tokio::runtime::Runtime;
 use super::acts;
 use super::around;
 use super::ledger::{Place, Step};
+use super::moving::{self, MOVING};
 use super::play::{Shared, pass};
 use super::rules::{HOLDS, holds, is_no_news};
 use super::script::PassSpec;
@@ -181,13 +184,26 @@ fn cleaned(world: &World) -> World {
             });
             // What is proposed to be held a person has ordered, whoever made it anew.
             let is_ordered = name.as_str().ends_with("@holds");
-            is_own && !is_ordered && !is_refused && world.open_of(name).is_none_or(|index| is_untouched(world, index))
+            // Under another `branchPrefix` it came past a branch of the same name that a person has pushed to. Whoever begins anew stops
+            // before that branch.
+            let is_taken_over = |(other, tip): (&BranchName, &CommitId)| {
+                let is_same = other != *name && around::plain_name(other.as_str()) == around::plain_name(name.as_str());
+                is_same && world.git.beyond(tip, &world.git.main).iter().any(|commit| commit.by == By::Person)
+            };
+            let is_beside = world.git.heads.iter().any(is_taken_over);
+            is_own
+                && !is_ordered
+                && !is_refused
+                && !is_beside
+                && world.open_of(name).is_none_or(|index| is_untouched(world, index))
         })
         .map(|(name, _)| name.clone())
         .collect();
     for name in own {
         if let Some(index) = clean.open_of(&name) {
+            let brought = world.brings(&world.pulls[index].commit);
             let pull = &mut clean.pulls[index];
+            pull.brought = brought;
             (pull.state, pull.closed_by) = (State::Closed, Some(By::Pass(0)));
             pull.body = marker::read(&pull.body)
                 .map_or_else(String::new, |marker| marker::write(&Marker { withdrawn: true, ..marker }));
@@ -297,7 +313,7 @@ fn merge_what_people_merge(world: &mut World) {
     }
 }
 
-fn is_for_people(world: &World, tip: &tagboat::model::commit::CommitId) -> bool {
+fn is_for_people(world: &World, tip: &CommitId) -> bool {
     let brings = world.brings(tip);
     let way = Way::of(&world.git.commit(tip).message);
     let is_theirs = |environment: usize| {
@@ -315,6 +331,9 @@ fn is_for_people(world: &World, tip: &tagboat::model::commit::CommitId) -> bool 
 /// Whether everything arrived that nobody and nothing keeps back.
 fn progress(world: &World) -> Result<(), Violation> {
     let setting = &world.setting;
+    moving::progress(world, &|environment| {
+        was_touched(world, environment, MOVING) || last_returned(world, &[environment])
+    })?;
     let last = world.ledger.last();
     let held = world.file(HOLDS).map(holds).unwrap_or_default();
     for (index, environment) in setting.environments.iter().enumerate() {
@@ -369,6 +388,11 @@ fn progress(world: &World) -> Result<(), Violation> {
                 let mut ahead = environment.after.iter().flat_map(|before| last.values(*before, *own));
                 ahead.all(|value| world.registry[*own].contains_key(&value.tag))
             };
+            // Where digests are written, one comes from the first environment, which has none for what it cannot follow.
+            let has_none = |own: &usize| upstream_is_foreign(world, *own);
+            if setting.pins && expected.digest.is_none() && index > 0 && members.iter().any(has_none) {
+                continue;
+            }
             let is_listed = world.registry[image].contains_key(&expected.tag)
                 && members.iter().all(|own| has_digest(own) && is_there(own));
             if is_listed && version(&lowest.tag) < version(&expected.tag) {
@@ -379,6 +403,12 @@ fn progress(world: &World) -> Result<(), Violation> {
         }
     }
     Ok(())
+}
+
+/// Whether the environment of the other repository runs what the policy here does not admit, or the registry does not list.
+fn upstream_is_foreign(world: &World, image: usize) -> bool {
+    let there = world.upstream.as_ref().and_then(|upstream| upstream.runs(image));
+    there.is_some_and(|value| !is_followed(&value.tag) || !world.registry[image].contains_key(&value.tag))
 }
 
 /// Whether anything went back by itself in one of these environments.

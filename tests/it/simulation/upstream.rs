@@ -247,6 +247,14 @@ pub(super) fn newer(world: &World, session: &Session, image: usize, than: &str) 
     world.upstream.as_ref()?.runs_at(tip, image).filter(|value| is_followed(&value.tag) && is_lower(than, &value.tag))
 }
 
+/// Whether something held of what it ran after any commit of the line that a session saw.
+pub(super) fn ever(world: &World, session: &Session, holds: &dyn Fn(&dyn Fn(usize) -> Option<Value>) -> bool) -> bool {
+    let (Some(upstream), Some(tip)) = (world.upstream.as_ref(), session.round.upstream.tip.as_ref()) else {
+        return false;
+    };
+    upstream.git.line(tip).any(|(id, _)| holds(&|image| upstream.runs_at(id, image)))
+}
+
 /// Opens it for a pass.
 pub(super) fn open(client: &Client) -> Result<Neighbour, Unseen> {
     if client.world.lock().unwrap().upstream.is_none() {

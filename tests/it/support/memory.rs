@@ -25,6 +25,7 @@ pub(crate) struct MemoryTags {
     broken: Mutex<BTreeMap<ImageName, String>>,
     labels: Mutex<BTreeMap<(ImageName, Tag), Labels>>,
     made: Mutex<BTreeMap<(ImageName, Tag), Timestamp>>,
+    pushed_anew: Mutex<BTreeMap<(ImageName, Tag), Digest>>,
     pub(crate) lists_asked: AtomicUsize,
     pub(crate) facts_asked: AtomicUsize,
 }
@@ -46,6 +47,12 @@ impl MemoryTags {
     /// Says when a version of an image was made.
     pub(crate) fn made(&self, image: &str, tag: &str, time: &str) {
         self.made.lock().unwrap().insert((image.parse().unwrap(), tag.parse().unwrap()), time.parse().unwrap());
+    }
+
+    /// Lets a tag stand for other content from now on.
+    pub(crate) fn point(&self, image: &str, tag: &str, digest: &str) {
+        let key = (image.parse().unwrap(), tag.parse().unwrap());
+        self.pushed_anew.lock().unwrap().insert(key, digest.parse().unwrap());
     }
 
     /// Makes questions about an image fail.
@@ -85,7 +92,8 @@ impl TagSource for MemoryTags {
         self.facts_asked.fetch_add(1, Ordering::Relaxed);
         let answer = match kind {
             FactKind::Digest => {
-                let digest = Self::digest(image.as_str(), tag.as_str()).parse().unwrap();
+                let anew = self.pushed_anew.lock().unwrap().get(&(image.clone(), tag.clone())).cloned();
+                let digest = anew.unwrap_or_else(|| Self::digest(image.as_str(), tag.as_str()).parse().unwrap());
                 Ok(TagFacts { digest: Some(digest), ..TagFacts::default() })
             }
             FactKind::Image if self.made.lock().unwrap().contains_key(&(image.clone(), tag.clone())) => {

@@ -13,7 +13,7 @@ use crate::config::service::raw::{
     RawAccess, RawBasic, RawCron, RawLimits, RawNotify, RawRegistry, RawRegistryAuth, RawRepositoryAuth, RawService,
     RawSigning, RawSlack, RawSource, RawUrlFile, RawWatched, RawWebhook,
 };
-use crate::config::service::words::{FilePath, ScheduleText, VariableName};
+use crate::config::service::words::{FilePath, ForgeWord, ScheduleText, VariableName};
 use crate::config::service::{
     Access, Basic, Channel, ClientCertificate, GoogleToken, Limits, Mirror, Notify, Registry, RegistryAuth,
     RepositoryAuth, Schedule, SecretPlace, Service, Signing, Source, SourceAuth, SourceKind, Timeouts,
@@ -43,7 +43,7 @@ pub(super) fn service(file: &str, raw: RawService, reader: &mut Reader<'_>) -> S
         log: raw.log.value().map(RawLog::plain).unwrap_or_default(),
         cache: raw.cache.value(),
         webhooks: webhooks.into_iter().filter_map(|raw| webhook(raw, reader)).collect(),
-        repositories: repositories.into_iter().filter_map(|raw| repository(raw.value)).collect(),
+        repositories: repositories.into_iter().filter_map(|raw| repository(raw.value, reader)).collect(),
         registries: registries.into_iter().filter_map(|raw| registry(raw.value, reader)).collect(),
         trusted_root: raw.sigstore.value().and_then(|sigstore| sigstore.trusted_root_file.value()),
         signing: raw.signing.value().map(|raw| signing(raw, reader)).unwrap_or_default(),
@@ -151,8 +151,21 @@ fn signing(raw: RawSigning, reader: &mut Reader<'_>) -> Signing {
     }
 }
 
-fn repository(raw: RawWatched) -> Option<WatchedRepository> {
+fn repository(raw: RawWatched, reader: &mut Reader<'_>) -> Option<WatchedRepository> {
+    let forge = raw.forge.value().unwrap_or_default();
+    if let (ForgeWord::Plain, Some(span)) = (forge, &raw.forge_url.key) {
+        reader.fault(span.clone(), "`forgeUrl` says nothing beside `forge: plain`", None);
+    }
+    if let Some(url) = &raw.forge_url.given {
+        let parsed = url::Url::parse(&url.value.0).ok();
+        if !parsed.is_some_and(|url| matches!(url.scheme(), "https" | "http") && url.has_host()) {
+            let hint = "write it like `https://git.acme.example/gitlab`".to_owned();
+            reader.fault(url.span.clone(), "`forgeUrl` is no URL of the form https://host", Some(hint));
+        }
+    }
     Some(WatchedRepository {
+        forge,
+        forge_url: raw.forge_url.value().map(|url| url.0),
         url: raw.url.value()?.0,
         branch: raw.branch.value(),
         auth: raw.auth.value().and_then(repository_auth),

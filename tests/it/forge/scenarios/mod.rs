@@ -2,12 +2,14 @@
 //!
 //! `scenarios!(KIND)` makes one test of each. They see the fake's store alone, never a forge's protocol.
 
+pub(in crate::forge) mod anew;
 pub(in crate::forge) mod asking;
 pub(in crate::forge) mod faults;
 pub(in crate::forge) mod merging;
 pub(in crate::forge) mod opening;
 pub(in crate::forge) mod ordering;
 pub(in crate::forge) mod people;
+pub(in crate::forge) mod queueing;
 pub(in crate::forge) mod refusing;
 pub(in crate::forge) mod saying;
 pub(in crate::forge) mod signing;
@@ -113,6 +115,10 @@ impl Stage {
         stage
     }
 
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     pub(crate) fn list(&self, tags: &[&str]) {
         self.tags.set(WEB, tags.iter().copied());
     }
@@ -133,9 +139,8 @@ impl Stage {
     async fn outcome_by(&self, forge: Arc<dyn Forge>, mode: Mode, mirror: &str, hour: u32) -> Outcome {
         let url = RemoteUrl::from_path(&self.store.repository.folder);
         let mirror = Mirror::open(&self.scratch.path(mirror), url, Access::None, environment(None)).unwrap();
-        let ssh = self.ssh.as_ref().map(|text| SshKey::read(&text.as_str().into()).map_err(|error| error.to_string()));
         let cache = self.cache.as_ref().map(|path| Cache::open(path, Arc::new(SystemClock)));
-        let remote: Arc<dyn Remote> = Arc::new(mirror.with_keys(Keys { ssh, gpg: None }));
+        let remote: Arc<dyn Remote> = Arc::new(mirror.with_keys(self.keys()));
         Passing {
             remote,
             tags: &self.tags,
@@ -144,6 +149,12 @@ impl Stage {
         }
         .pass_with(&cache.unwrap_or_else(tagboat::pass::setup::no_cache), mode)
         .await
+    }
+
+    /// The keys that Tagboat signs with.
+    fn keys(&self) -> Keys {
+        let ssh = self.ssh.as_ref().map(|text| SshKey::read(&text.as_str().into()).map_err(|error| error.to_string()));
+        Keys { ssh, gpg: None }
     }
 
     /// Runs a pass at an hour of the day; its one proposal's action, and the reason.
@@ -236,6 +247,16 @@ impl Stage {
 macro_rules! scenarios {
     ($kind:expr) => {
         $crate::forge::scenarios::scenarios! { @ $kind;
+            anew:
+                an_order_whose_files_changed_on_the_base_is_made_anew_with_its_hold
+                an_order_on_the_branch_of_its_environment_is_made_anew_there
+                a_label_has_an_order_of_every_kind_made_anew_in_the_same_words
+                what_is_not_as_it_was_ordered_is_left_and_says_what_changed
+                only_what_was_signed_here_is_signed_again
+                what_the_forge_signs_is_ordered_again_and_not_made_anew
+                what_an_order_said_of_its_gates_is_said_of_its_new_head_and_nothing_else
+                an_order_that_was_closed_answers_who_asks_for_it_again
+                the_same_order_for_another_reason_says_which;
             asking:
                 a_long_list_is_read_whole_again_only_where_its_newest_page_changed
                 a_run_of_its_own_asks_once_more_where_there_is_more_than_a_page
@@ -313,6 +334,7 @@ macro_rules! scenarios {
                 the_newest_pull_request_decides_whether_a_version_is_refused
                 a_copied_body_is_no_pull_request_of_tagboat_s
                 a_copied_body_on_another_branch_refuses_nothing
+                a_copied_body_on_a_branch_of_somebody_s_own_refuses_nothing
                 what_is_open_into_the_former_branch_of_its_environment_is_closed
                 what_a_person_holds_into_the_former_branch_stays_and_nothing_doubles_it
                 what_stands_under_an_earlier_prefix_goes_on_there
@@ -326,6 +348,7 @@ macro_rules! scenarios {
                 a_gate_takes_back_what_it_said_while_a_person_holds_it
                 a_gate_takes_back_what_it_said_while_the_image_cannot_be_asked_about
                 what_stays_passed_is_not_taken_back
+                a_check_of_others_whose_name_begins_as_a_gate_s_is_theirs
                 the_gates_of_an_order_that_a_person_merges_are_judged_by_every_pass;
             signing:
                 commits_that_the_forge_signs_live_as_any_other
@@ -336,6 +359,8 @@ macro_rules! scenarios {
                 a_head_without_a_signature_is_made_anew_before_it_is_merged;
             texts:
                 titles_bodies_and_messages_follow_the_templates
+                a_title_that_begins_as_a_draft_s_makes_no_draft
+                what_stays_a_draft_says_that_a_person_marks_it_as_ready
                 release_notes_of_the_same_forge_are_told_once_and_mean_nothing
                 release_notes_that_cannot_be_had_hold_nothing_up
                 release_notes_of_many_images_are_asked_for_ten_times_in_a_pass

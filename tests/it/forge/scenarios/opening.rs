@@ -4,7 +4,7 @@ use tagboat::model::proposal::Action;
 use tagboat::pass::run::Mode;
 
 use crate::forge::scenarios::{GATED, HEAD, Kind, PLAIN, Stage, WEB, manifest};
-use crate::support::forge::Stands;
+use crate::support::forge::{Fault, Stands};
 
 pub(in crate::forge) async fn opens_one_and_then_leaves_it(kind: Kind) {
     let stage = Stage::new(kind, "    reviewers: [ada, acme/sre]\n");
@@ -21,6 +21,31 @@ pub(in crate::forge) async fn opens_one_and_then_leaves_it(kind: Kind) {
     let (count, writes) = stage.requests();
     assert!(count <= 2 && writes.is_empty(), "{count} {writes:?}");
     assert_eq!(stage.only().updated, pull.updated);
+}
+
+/// For forges that take labels or reviewers after the opening alone.
+pub(in crate::forge) async fn what_was_done_is_looked_for_before_it_is_done_again(kind: Kind, paths: &[&'static str]) {
+    for path in paths {
+        // The answer is lost; it is lost, and so is what is asked about it, until the next pass.
+        for is_looked_for_later in [false, true] {
+            let config = "    reviewers: [ada, acme/sre]\npullRequest: {labels: [images]}\n";
+            let stage = Stage::new(kind, config);
+            stage.store.trap("POST", path, Fault::Lost);
+            if is_looked_for_later {
+                for _ in 0..3 {
+                    stage.store.trap("GET", "/pulls/1", Fault::Before(502));
+                }
+            }
+            stage.acts(8).await;
+            stage.acts(9).await;
+            let is_it = |line: &&String| line.starts_with("POST ") && line.ends_with(path);
+            let sent = stage.store.requests().iter().filter(is_it).count();
+            assert_eq!(sent, 1, "{path}, later: {is_looked_for_later}");
+            let pull = stage.only();
+            assert_eq!((pull.reviewers.len(), pull.labels.len()), (2, 1), "{pull:?}");
+            assert!(!pull.body.contains("unfinished"), "{}", pull.body);
+        }
+    }
 }
 
 pub(in crate::forge) async fn takes_something_newer_into_the_same_one(kind: Kind) {

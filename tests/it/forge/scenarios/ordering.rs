@@ -18,21 +18,21 @@ use crate::support::passes::{Passing, Said};
 use crate::support::repository::environment;
 
 impl Stage {
-    async fn order(&self, hour: u32, order: Order) -> Outcome {
+    pub(super) async fn order(&self, hour: u32, order: Order) -> Outcome {
         self.order_as(hour, order, Said::default()).await
     }
 
-    async fn order_as(&self, hour: u32, order: Order, said: Said<'_>) -> Outcome {
+    pub(super) async fn order_as(&self, hour: u32, order: Order, said: Said<'_>) -> Outcome {
         let url = RemoteUrl::from_path(&self.store.repository.folder);
         let mirror = Mirror::open(&self.scratch.path("orders"), url, Access::None, environment(None)).unwrap();
-        let remote: Arc<dyn Remote> = Arc::new(mirror);
+        let remote: Arc<dyn Remote> = Arc::new(mirror.with_keys(self.keys()));
         Passing {
             remote,
             tags: &self.tags,
             now: &format!("2026-11-20T{hour:02}:00:00Z"),
             publishing: Publishing::Forge((self.kind.client)(&self.address)),
         }
-        .order(&order, Said { by: Some("ada"), reason: Some("needed now"), ..said })
+        .order(&order, Said { by: Some("ada"), reason: said.reason.or(Some("needed now")), ..said })
         .await
         .unwrap()
     }
@@ -51,7 +51,7 @@ impl Stage {
     }
 
     /// Runs a pass; what it says of the order.
-    async fn of_order(&self, hour: u32) -> (Action, String) {
+    pub(super) async fn of_order(&self, hour: u32) -> (Action, String) {
         let outcome = self.outcome("mirror", hour).await;
         let order = outcome.proposals.iter().rfind(|proposal| proposal.action != Action::LeftAlone);
         let order = order.unwrap_or_else(|| panic!("{:#?}", outcome.proposals));
@@ -79,7 +79,7 @@ pub(in crate::forge) async fn what_was_ordered_is_merged_by_a_later_pass_once_it
 }
 
 /// The commit of the head branch says something else from now on.
-fn says(stage: &Stage, what: &str, instead: &str) {
+pub(super) fn says(stage: &Stage, what: &str, instead: &str) {
     let git = |arguments: &[&str]| stage.store.repository.git(arguments);
     let told = git(&["cat-file", "commit", HEAD]);
     assert!(told.contains(what), "{told}");

@@ -507,3 +507,27 @@ pub(in crate::forge) async fn a_copied_body_on_another_branch_refuses_nothing(ki
     stage.close(2);
     assert_eq!(stage.acts(9).await, Some(Action::Merged));
 }
+
+/// Called as Tagboat calls its own, but for a prefix that nobody configured: who copies a body there refuses nothing by closing it.
+pub(in crate::forge) async fn a_copied_body_on_a_branch_of_somebody_s_own_refuses_nothing(kind: Kind) {
+    const THEIRS: &str = "x/prod/ghcr.io-acme-web";
+    for (environment, expected) in [(AUTO, Action::Merged), ("    publish: commit\n", Action::Committed)] {
+        let stage = Stage::merging(kind).await;
+        stage.store.repository.git(&["branch", THEIRS, "main"]);
+        stage.push(THEIRS, "notes", "mine");
+        let pull = Pull { head: THEIRS.to_owned(), state: Stands::Open, ..stage.pulls()[0].clone() };
+        stage.store.open(pull).unwrap();
+        stage.close(2);
+        stage.configure(environment, "");
+        let outcome = stage.outcome("mirror", 9).await;
+        assert!(outcome.proposals.iter().any(|one| one.action == expected), "{:#?}", outcome.proposals);
+        assert_eq!(stage.runs(), "1.5.0");
+    }
+    // What Tagboat itself made under a prefix of its own still refuses.
+    let stage = Stage::new(kind, AUTO);
+    stage.configure(AUTO, "pullRequest: {branchPrefix: bots/}\n");
+    stage.acts(8).await;
+    stage.close(1);
+    stage.configure(AUTO, "pullRequest: {branchPrefix: x/}\n");
+    stage.is_refused(9).await;
+}

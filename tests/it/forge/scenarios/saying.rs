@@ -3,7 +3,7 @@
 use tagboat::model::proposal::Action;
 
 use crate::forge::scenarios::{AUTO, Kind, Stage, WEB};
-use crate::support::forge::Stands;
+use crate::support::forge::{CheckRow, NOW, Stands};
 
 /// A window from nine to ten, beside a gate that stays passed.
 const WINDOW: &str = "    gates: {windows: [{hours: \"09:00-10:00\"}]}\n";
@@ -112,5 +112,32 @@ pub(in crate::forge) async fn the_gates_of_an_order_that_a_person_merges_are_jud
         stage.has_said(1, "`tagboat/hold`");
         stage.rests(9).await;
         assert_eq!((stage.only().sha, stage.states()), (sha, vec![Stands::Open]));
+    }
+}
+
+/// A team names its checks as it likes: what fails there is no word of Tagboat's, and nothing is said over it.
+pub(in crate::forge) async fn a_check_of_others_whose_name_begins_as_a_gate_s_is_theirs(kind: Kind) {
+    let (failed, waits) = (kind.words[2], kind.statuses[1]);
+    for (is_run, word, words) in [(true, failed, "checks failed"), (false, waits, "checks are not done")] {
+        for publish in ["autoMerge", "pullRequest"] {
+            let stage = Stage::new(kind, &format!("    publish: {publish}\n"));
+            stage.acts(8).await;
+            stage.check("build", kind.words[0]);
+            let (sha, name, text) = (stage.only().sha, "tagboat/lint".to_owned(), "3 faults".to_owned());
+            let row = CheckRow { sha, name, word: word.to_owned(), text, at: NOW, is_run };
+            stage.store.kept().checks.push(row);
+            // What gates say is set with a text that is renewed.
+            stage.store.change(1, |pull| pull.body.push_str("\n\nedited"));
+            let mut reason = String::new();
+            for _ in 0..3 {
+                reason = stage.pass(9).await.1;
+            }
+            assert_eq!(stage.states(), [Stands::Open], "{word} {publish}");
+            let expected = format!("{words}: tagboat/lint ({word})");
+            assert!(publish == "pullRequest" || reason.contains(&expected), "{word} {publish}: {reason}");
+            let kept = stage.store.kept();
+            let said = kept.checks.iter().filter(|row| row.name == "tagboat/lint");
+            assert_eq!(said.map(|row| row.text.as_str()).collect::<Vec<_>>(), ["3 faults"], "{word} {publish}");
+        }
     }
 }

@@ -193,3 +193,29 @@ pub(in crate::forge) async fn versions_are_linked_and_say_when_they_were_publish
     assert!(body.contains("| image | from | to | published |") && body.contains(row), "{body}");
     assert_eq!(stage.acts(9).await, Some(Action::Unchanged));
 }
+
+pub(in crate::forge) async fn a_title_that_begins_as_a_draft_s_makes_no_draft(kind: Kind) {
+    for begin in ["wip: ", "[WIP] ", "draft: ", "[Draft] ", "(draft) ", "Draft : "] {
+        let title = format!("pullRequest: {{title: \"{begin}{{{{ default }}}}\"}}\n");
+        let stage = Stage::new(kind, &format!("{AUTO}{title}"));
+        assert_eq!(stage.acts(8).await, Some(Action::Opened), "{begin}");
+        assert!(!stage.only().draft, "{begin}: {}", stage.only().title);
+        stage.requests();
+        assert_eq!(stage.acts(8).await, Some(Action::Unchanged), "{begin}: {}", stage.only().title);
+        assert_eq!(stage.requests().1, Vec::<String>::new(), "{begin}");
+        stage.check("build", kind.words[0]);
+        assert_eq!(stage.acts(9).await, Some(Action::Merged), "{begin}");
+    }
+}
+
+pub(in crate::forge) async fn what_stays_a_draft_says_that_a_person_marks_it_as_ready(kind: Kind) {
+    let stage = Stage::new(kind, &format!("{AUTO}pullRequest: {{draft: true}}\n"));
+    stage.acts(8).await;
+    stage.check("build", kind.words[0]);
+    let config = String::from_utf8(stage.store.repository.show("main", ".tagboat.yaml")).unwrap();
+    stage.push("main", ".tagboat.yaml", &config.replace("draft: true", "draft: false"));
+    let (action, reason) = stage.pass(9).await;
+    assert!(action == Some(Action::Unchanged) && reason.contains("until a person has marked it as ready"), "{reason}");
+    stage.store.change(1, |pull| pull.draft = false);
+    assert_eq!(stage.acts(9).await, Some(Action::Merged));
+}

@@ -48,6 +48,7 @@ const ALL: &[Place] = &[Place::GitHub, Place::GitLab, Place::Gitea, Place::Plain
 const FORGES: &[Place] = &[Place::GitHub, Place::GitLab, Place::Gitea];
 
 const PLAIN: &str = "    publish: pullRequest\n    reviewers: [ada]\n";
+const LABELLED: &str = "    publish: pullRequest\n    reviewers: [ada]\npullRequest: {labels: [images]}\n";
 const AUTO: &str = "    publish: autoMerge\n";
 const GATED: &str = "    publish: autoMerge\n    gates: {freezes: [{from: 2020-01-01, to: 2200-01-01}]}\n";
 
@@ -91,7 +92,7 @@ fn label(life: &Life, name: &str) {
 
 /// The stories, each told on every forge.
 const OPENED_RENEWED_AND_CLOSED: Story =
-    Story { environment: PLAIN, places: ALL, before: &[], steps: &[nothing, newer, newer_by_hand] };
+    Story { environment: LABELLED, places: ALL, before: &[], steps: &[nothing, newer, newer_by_hand] };
 const MERGED_ONCE_ITS_GATES_OPEN: Story =
     Story { environment: GATED, places: ALL, before: &[], steps: &[nothing, checks_then_no_wait] };
 const TWO_MERGED_AT_ONCE: Story =
@@ -445,6 +446,7 @@ impl Life {
         self.store.refresh();
         let kept = self.kept();
         told.push(format!("queued {:?}, armed {:?}", kept.queued, kept.armed));
+        told.push(format!("labels {:?}", kept.labels.iter().flatten().collect::<Vec<_>>()));
         for pull in &kept.pulls {
             told.push(format!(
                 "{} {:?} {} -> {} `{}` {:?} comments {:?} reviewers {:?}\n{}",

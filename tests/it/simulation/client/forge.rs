@@ -74,6 +74,7 @@ impl Forge for Client {
                 approvals: BTreeSet::new(),
                 is_rewritten: false,
                 is_reopened: false,
+                reopened_beside: BTreeSet::new(),
                 has_lost_head: false,
                 is_withdrawn: false,
                 changed: 0,
@@ -270,6 +271,7 @@ fn listed(world: &World, commit: &CommitId) -> Vec<Check> {
         state: report.state,
         word: format!("{:?}", report.state).to_lowercase(),
         text: report.text.clone(),
+        is_run: false,
         time: Some(report.at),
     };
     world.checks.get(commit).into_iter().flatten().map(check).collect()

@@ -55,6 +55,7 @@ impl TagSource for Client {
             if kind == FactKind::Pushed {
                 world.sessions[id].round.pushed.insert((index, tag.as_str().to_owned()), tagged.pushed);
             }
+            world.sessions[id].round.digests.insert((index, tag.as_str().to_owned(), tagged.digest.clone()));
             let digest: Digest = tagged.digest.parse().unwrap();
             Ok(match kind {
                 FactKind::Digest => TagFacts { digest: Some(digest), ..TagFacts::default() },

@@ -90,6 +90,8 @@ impl Remote for Client {
         let made = self.call("making a commit", false, nothing, |world, id| {
             let tree = edited(world, base, files)?;
             let (author, message, by) = (plan.author.clone(), plan.message.as_str(), world.sessions[id].by);
+            // What a pass makes anew in the words of an order is that order.
+            let by = world.git.order_of(message).filter(|_| by.is_pass()).unwrap_or(by);
             Ok(world.git.add(NewCommit { tree, parents: vec![base.clone()], author, time: now, message, by }))
         });
         made.unwrap_or_else(|NotHeard| Err(GitError::Broken("the disk is full".to_owned())))
@@ -176,6 +178,7 @@ impl Remote for Client {
     fn push(&self, _branch: &BranchName, old: &CommitId, new: &CommitId) -> Result<Pushed, GitError> {
         Ok(self.call("pushing the base", true, nothing, |world, id| {
             if world.is_protected {
+                world.sessions[id].was_forbidden = true;
                 return Pushed::Forbidden("protected branch hook declined".to_owned());
             }
             if world.git.main != *old {

@@ -14,8 +14,9 @@ use jiff::SignedDuration;
 use tagboat::model::commit::CommitId;
 
 use super::ledger::{self, Landing, Step, is_lower, steps};
+use super::moving::{self, MOVING};
 use super::session::Session;
-use super::setting::{Publishes, Value, is_followed};
+use super::setting::{Publishes, Setting, Value, is_followed};
 use super::upstream;
 use super::world::git::Tree;
 use super::world::{Violation, Way, World, short};
@@ -34,6 +35,8 @@ pub(super) fn violated<T>(rule: &'static str, text: impl Into<String>) -> Result
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Proposed,
+    /// In a pull request, since the base takes no push.
+    ProposedInstead,
     Landed,
 }
 
@@ -142,9 +145,13 @@ fn judge_step(world: &World, session: &Session, step: &Step, stage: Stage) -> Ve
     let setting = &world.setting;
     let environment = &setting.environments[step.environment];
     let round = &session.round;
-    let (base, seen) = view(world, session)?;
+    let (base, _) = view(world, session)?;
     let what = format!("{} {}: {} to {}", environment.name, short(step.image), step.from, step.to);
 
+    if step.image == MOVING {
+        moving::judge(world, session, step, base)?;
+        return may_come(world, session, step, (stage, &what));
+    }
     let is_pinned = step.from.tag == step.to.tag && step.from.digest.is_none() && setting.pins;
     if !is_lower(&step.from.tag, &step.to.tag) && !is_pinned {
         return violated("never backwards", what);
@@ -183,15 +190,23 @@ fn judge_step(world: &World, session: &Session, step: &Step, stage: Stage) -> Ve
     {
         return violated("nothing too young", what);
     }
+    may_come(world, session, step, (stage, &what))
+}
+
+/// Whether a step came by a way, through its gates, and nobody and nothing keeps it back.
+fn may_come(world: &World, session: &Session, step: &Step, (stage, what): (Stage, &str)) -> Verdict {
+    let setting = &world.setting;
+    let environment = &setting.environments[step.environment];
+    let (base, seen) = view(world, session)?;
     let gates = |way: &[usize]| match stage {
         Stage::Landed => gates::judge(world, session, base, step, (way, &[])),
-        Stage::Proposed => Ok(()),
+        Stage::Proposed | Stage::ProposedInstead => Ok(()),
     };
     by_a_way(world, step, |way| came_by(world, session, step, way).and_then(|()| gates(way)))?;
     upstream::judge(world, session, step, stage == Stage::Landed)?;
     let concerned = setting.with_ancestors(step.environment);
-    if seen.is_taken_back(&concerned, step.image, &step.to.tag) {
-        return violated("what was taken back stays", what);
+    if seen.is_taken_back(&concerned, step.image, &step.to) {
+        return violated("what was taken back stays", what.to_owned());
     }
     if let Some(hold) = holds::held(world, &seen.commit, &concerned, step.image, &step.to.tag, session.now) {
         return violated("holds hold", format!("{what}, which is held: {hold}"));
@@ -204,7 +219,7 @@ fn judge_step(world: &World, session: &Session, step: &Step, stage: Stage) -> Ve
     }
     returns::is_no_older_try(world, session, step, base)?;
     match (stage, environment.publishes) {
-        (Stage::Landed, Publishes::PullRequest) => violated("a person merges", what),
+        (Stage::Landed, Publishes::PullRequest) => violated("a person merges", what.to_owned()),
         (Stage::Proposed, Publishes::Commit) => {
             violated("published as configured", format!("{what}: a pull request where commits are made"))
         }
@@ -281,10 +296,10 @@ fn together(world: &World, session: &Session, moves: &BTreeSet<Step>) -> Verdict
             if session.round.failed_lists.contains(&other) || !session.round.lists.contains_key(&other) {
                 return torn("whose tags were not listed".to_owned());
             }
-            if *environment == 0 && setting.upstream.is_some() {
-                let is_introduced = setting.upstream.and_then(|drawn| drawn.soak).is_some_and(|(_, own)| own);
-                let ahead = upstream::newer(world, session, other, &lowest.tag).filter(|_| !is_introduced);
-                if let Some(ahead) = ahead {
+            if counts_introduced(setting, *environment) {
+                // What is left behind is told by what ran together.
+            } else if *environment == 0 && setting.upstream.is_some() {
+                if let Some(ahead) = upstream::newer(world, session, other, &lowest.tag) {
                     return torn(format!("upstream runs {ahead}"));
                 }
             } else if setting.is_first(*environment) {
@@ -299,7 +314,7 @@ fn together(world: &World, session: &Session, moves: &BTreeSet<Step>) -> Verdict
                 if let Some(newer) = newer {
                     return torn(format!("{newer} is there"));
                 }
-            } else if setting.environments[*environment].soak.is_none_or(|(_, introduced)| !introduced) {
+            } else {
                 // Where one before is enough, the group may have come by another way, on which nothing is left behind.
                 let mut behind = Vec::new();
                 for before in &setting.environments[*environment].after {
@@ -319,8 +334,60 @@ fn together(world: &World, session: &Session, moves: &BTreeSet<Step>) -> Verdict
                 }
             }
         }
+        if counts_introduced(setting, *environment) && !ran_together(world, session, (*environment, *image), moves)? {
+            let name = setting.environments[*environment].name;
+            let text = format!("{name}: with {}, the group becomes what no environment before has run", short(*image));
+            return violated("groups go together", text);
+        }
     }
     Ok(())
+}
+
+/// Whether soak counts from the introduction in an environment.
+fn counts_introduced(setting: &Setting, environment: usize) -> bool {
+    let upstream = setting.upstream.filter(|_| environment == 0).and_then(|drawn| drawn.soak);
+    setting.environments[environment].soak.or(upstream).is_some_and(|(_, introduced)| introduced)
+}
+
+/// Whether what a group runs after some moves has stood together in the environments before, on one of the ways to it.
+fn ran_together(
+    world: &World,
+    session: &Session,
+    (environment, image): (usize, usize),
+    moves: &BTreeSet<Step>,
+) -> Result<bool, Violation> {
+    let setting = &world.setting;
+    let (base, seen) = view(world, session)?;
+    let group = setting.together(image);
+    if group.len() < 2 {
+        return Ok(true);
+    }
+    let mut after = Vec::new();
+    for own in group {
+        for (place, current) in seen.values(environment, own).enumerate() {
+            let step =
+                moves.iter().find(|step| (step.environment, step.image, step.place) == (environment, own, place));
+            after.push((own, place, step.map_or(current, |step| &step.to)));
+        }
+    }
+    // A digest that is written on one side alone makes no difference.
+    let is_same = |one: &Value, other: &Value| {
+        one.tag == other.tag && (one.digest == other.digest || one.digest.is_none() || other.digest.is_none())
+    };
+    if environment == 0 && setting.upstream.is_some() {
+        let all = |runs: &dyn Fn(usize) -> Option<Value>| {
+            after.iter().all(|(own, _, value)| runs(*own).is_some_and(|stood| is_same(&stood, value)))
+        };
+        return Ok(upstream::ever(world, session, &all));
+    }
+    let stood = |landing: &Landing, before: usize| {
+        let is_it = |(own, place, value): &(usize, usize, &Value)| {
+            landing.stands_for(before, *own, *place).is_some_and(|stood| is_same(stood, value))
+        };
+        after.iter().all(is_it)
+    };
+    let ever = |before: &usize| world.ledger.landings[..=base].iter().any(|landing| stood(landing, *before));
+    Ok(setting.ways(environment).iter().any(|way| way.iter().all(ever)))
 }
 
 /// What holds whenever nobody is in the middle of something.
@@ -333,7 +400,11 @@ pub(super) fn state(world: &World) -> Verdict {
         let places: BTreeSet<(usize, usize)> =
             world.brings(&pull.commit).iter().map(|step| (step.environment, step.image)).collect();
         for place in places {
-            if let Some((_, other)) = seen.iter().find(|(known, _)| *known == place) {
+            // Beside one under another `branchPrefix` a person may open an old one again.
+            let is_theirs = |other: &usize| {
+                pull.reopened_beside.contains(other) || world.pulls[*other].reopened_beside.contains(&index)
+            };
+            if let Some((_, other)) = seen.iter().find(|(known, other)| *known == place && !is_theirs(other)) {
                 let text = format!("#{} and #{} are for the same image and environment", other + 1, index + 1);
                 return violated("one pull request at most", text);
             }

@@ -8,10 +8,10 @@ use tagboat::model::pull_request::{CheckState, LABEL_HOLD, LABEL_RETRY, State};
 
 use super::{HOLDS, Stage, Verdict, changed, holds, judge, landed, ordered, returns, violated};
 use crate::simulation::around::plain_name;
-use crate::simulation::ledger::Step;
+use crate::simulation::ledger::{Step, steps};
 use crate::simulation::session::Session;
 use crate::simulation::world::forge::Pull;
-use crate::simulation::world::git::{Commit, differences};
+use crate::simulation::world::git::{Commit, differences, words};
 use crate::simulation::world::{By, Way, World};
 
 /// A head branch that is made, moved or removed.
@@ -30,8 +30,16 @@ pub(in crate::simulation) fn push_head(world: &World, id: usize, name: &BranchNa
         if !is_merged && beyond.iter().any(|commit| commit.by == By::Person) {
             return violated("nobody's commits are lost", format!("{name} holds a person's commit"));
         }
-        let holds_order = beyond.iter().any(|commit| matches!(commit.by, By::Order(_)));
-        if session.by.is_pass() && holds_order && !is_on_base(world, session, old) {
+        let order = beyond.iter().find(|commit| matches!(commit.by, By::Order(_)));
+        let said = |commit: &Commit| matches!(commit.by, By::Order(_)).then(|| commit.message.clone());
+        let is_same = |order: &Commit| {
+            let new = new.and_then(|new| said(world.git.commit(new)));
+            new.is_some_and(|new| words(&new) == words(&order.message))
+        };
+        if session.by.is_pass()
+            && let Some(order) = order.filter(|_| !is_on_base(world, old))
+            && !is_same(order)
+        {
             return violated("what was ordered stays", format!("{name} holds what a person ordered"));
         }
     }
@@ -50,6 +58,9 @@ pub(in crate::simulation) fn push_head(world: &World, id: usize, name: &BranchNa
         return violated("nobody's commits are lost", format!("{name} does not stand on the base"));
     }
     let (trees, way) = ((&**world.git.tree(&made.parents[0]), &*made.tree), Way::of(&made.message));
+    if session.by.is_pass() && matches!(made.by, By::Order(_)) {
+        return made_anew(world, name, new);
+    }
     let moves = changed(world, session, trees, way)?;
     if !session.by.is_pass() {
         return if way == Way::Rollback { ordered(world, session, &moves, trees, way) } else { Ok(()) };
@@ -57,13 +68,59 @@ pub(in crate::simulation) fn push_head(world: &World, id: usize, name: &BranchNa
     // A head branch under an open pull request is what the pull request proposes.
     let open = round.listed.as_ref().and_then(|listed| Some((listed, open_in(listed, name)?)));
     if let Some((listed, open)) = open
-        && !is_no_news(&world.brings(new), &world.brings(&open.commit))
+        && !is_the_same(&world.brings(new), &world.brings(&open.commit))
     {
         not_refused(world, listed, name, new)?;
     }
     match way {
-        Way::Return => returns::judge(world, session, &moves, trees, Stage::Proposed),
+        Way::Return => {
+            // A later pass goes on with what one has proposed that could not push it.
+            let is_proposed =
+                world.git.heads.get(name).is_some_and(|old| Way::of(&world.git.commit(old).message) == way);
+            let is_instead = session.was_forbidden || is_proposed;
+            let stage = if is_instead { Stage::ProposedInstead } else { Stage::Proposed };
+            returns::judge(world, session, &moves, trees, stage)
+        }
         Way::Forward | Way::Rollback => judge(world, session, &moves, Stage::Proposed),
+    }
+}
+
+/// Whether what a pass makes anew of an order moves and holds what that does, and nothing else.
+fn made_anew(world: &World, name: &BranchName, new: &CommitId) -> Verdict {
+    let Some(old) = world.git.heads.get(name) else {
+        return violated("what was ordered stays", format!("{name} is made by a pass"));
+    };
+    let path = tagboat::model::file::RepoPath::new(HOLDS).expect("the path is plain");
+    let held = |commit: &CommitId| -> Vec<(String, String, Option<String>)> {
+        let text = world.git.tree(commit).get(&path).map(|blob| world.git.text(blob)).unwrap_or_default();
+        holds(text).into_iter().map(|hold| (hold.image, hold.tag, hold.environment)).collect()
+    };
+    let moved = |commit: &CommitId| {
+        let without = |id: &CommitId| {
+            let mut tree = world.git.tree(id).as_ref().clone();
+            tree.remove(&path);
+            tree
+        };
+        let before = without(&world.git.commit(commit).parents[0]);
+        steps(&world.git, &world.setting, &before, &without(commit))
+    };
+    match (moved(old), moved(new)) {
+        (Ok(before), Ok(after)) if before == after => {}
+        (_, Err(text)) => return violated("only references change", text),
+        (before, after) => {
+            return violated("what was ordered stays", format!("{name} moves {after:?} in the place of {before:?}"));
+        }
+    }
+    let (fork, base) = (held(&world.git.commit(old).parents[0]), held(&world.git.commit(new).parents[0]));
+    let (before, after) = (held(old), held(new));
+    let ordered: Vec<_> = before.iter().filter(|hold| !fork.contains(hold)).collect();
+    let is_kept = |hold: &&&_| !after.contains(hold);
+    let is_new = |hold: &&(String, String, Option<String>)| !base.contains(hold) && !ordered.contains(hold);
+    match ordered.iter().find(is_kept).map(|hold| (*hold).clone()).or(after.iter().find(is_new).cloned()) {
+        Some(hold) => {
+            violated("what was ordered stays", format!("{name} holds another thing than was ordered: {hold:?}"))
+        }
+        None => Ok(()),
     }
 }
 
@@ -71,15 +128,16 @@ fn open_in<'p>(pulls: &'p [Pull], head: &BranchName) -> Option<&'p Pull> {
     pulls.iter().find(|pull| pull.is_open() && pull.head == *head)
 }
 
-/// Whether the base has what a head brings, or had it when a session fetched: the same files, or a merged pull request.
-fn is_on_base(world: &World, session: &Session, head: &CommitId) -> bool {
+/// Whether the base has what a head brings, or has had it since that was made: the same files, or a merged pull request.
+fn is_on_base(world: &World, head: &CommitId) -> bool {
     let made = world.git.commit(head);
     let before = world.git.tree(&made.parents[0]);
     let is_merged = world.pulls.iter().any(|pull| pull.state == State::Merged && pull.commit == *head);
-    let seen = session.round.base.map(|base| &world.ledger.landings[base].commit);
+    // Squashed onto the base and taken back there, it is done as well.
+    let since = world.ledger.position(&made.parents[0]).map_or(world.ledger.landings.len() - 1, |at| at + 1);
     is_merged
-        || [Some(&world.git.main), seen].into_iter().flatten().any(|base| {
-            let tree = world.git.tree(base);
+        || world.ledger.landings[since..].iter().any(|landing| {
+            let tree = world.git.tree(&landing.commit);
             // Another commit may have held the same in words of its own.
             let mut changed = differences(before, &made.tree).filter(|(path, ..)| path.as_str() != HOLDS);
             changed.all(|(path, _, after)| tree.get(path) == after)
@@ -109,6 +167,11 @@ pub(in crate::simulation) fn is_no_news(brings: &BTreeSet<Step>, refused: &BTree
     common.peek().is_some() && common.all(is_known)
 }
 
+/// Whether two bring the same of what both bring.
+fn is_the_same(one: &BTreeSet<Step>, other: &BTreeSet<Step>) -> bool {
+    is_no_news(one, other) && is_no_news(other, one)
+}
+
 /// Whether what a head brings was refused: the newest pull request that brought it was closed by a person, who has not asked for it
 /// again.
 fn not_refused(world: &World, pulls: &[Pull], head: &BranchName, commit: &CommitId) -> Verdict {
@@ -116,6 +179,12 @@ fn not_refused(world: &World, pulls: &[Pull], head: &BranchName, commit: &Commit
     let stood = |pull: &Pull| match pull.state {
         State::Closed => is_no_news(&brings, &pull.brought),
         State::Open | State::Merged => is_no_news(&brings, &pull.told),
+    };
+    // What came with something newer and was not merged takes no refusal back.
+    let is_meant = |pull: &Pull| match pull.state {
+        State::Merged => true,
+        State::Closed => pull.closed_by == Some(By::Person) || is_the_same(&brings, &pull.brought),
+        State::Open => is_the_same(&brings, &pull.told),
     };
     // What the words do not tell, the head tells as long as it stands there, or its commit where a person wrote other words.
     let is_told = |pull: &Pull| match pull.is_rewritten {
@@ -136,7 +205,7 @@ fn not_refused(world: &World, pulls: &[Pull], head: &BranchName, commit: &Commit
     };
     // Whatever `branchPrefix` was then.
     let is_named = |pull: &Pull| plain_name(pull.head.as_str()) == plain_name(head.as_str());
-    let newest = pulls.iter().rposition(|pull| is_named(pull) && is_same_way(pull) && stood(pull));
+    let newest = pulls.iter().rposition(|pull| is_named(pull) && is_same_way(pull) && stood(pull) && is_meant(pull));
     let refused = newest.filter(|index| {
         let pull = &pulls[*index];
         pull.state == State::Closed

@@ -13,6 +13,7 @@ use super::gates::ends;
 use super::holds::{HOLDS, Held, held, holds};
 use super::{Stage, Verdict, view, violated};
 use crate::simulation::ledger::{Landing, Step, is_lower};
+use crate::simulation::moving::MOVING;
 use crate::simulation::session::Session;
 use crate::simulation::setting::{DEPLOYS, IMAGES, Publishes, Value};
 use crate::simulation::world::git::Tree;
@@ -48,10 +49,14 @@ fn watched(
     let landings = &world.ledger.landings[..=base];
     let on_failure = world.setting.environments[environment].on_failure?;
     let count = |at: usize| landings[at].values(environment, image).filter(|own| *own == value).count();
-    if count(base) == 0 {
-        return None;
-    }
-    let brought = (1..=base).rev().find(|at| count(*at) > count(at - 1))?;
+    // It came last with the commit that let it stand at more places than before, which it has not lost again since: what went back
+    // from there leaves what stood at the others before.
+    let mut least = count(base);
+    let mut earlier = (1..=base).rev();
+    let brought = earlier.find(|at| {
+        least = least.min(count(*at));
+        least > count(at - 1)
+    })?;
     let came = &landings[brought];
     if came.brought.by == By::Person || came.brought.way != Way::Forward {
         return None;
@@ -62,7 +67,7 @@ fn watched(
         return None;
     }
     let others: Vec<usize> =
-        (0..world.setting.images).filter(|other| landings[base].values(environment, *other).next().is_some()).collect();
+        (0..IMAGES.len()).filter(|other| landings[base].values(environment, *other).next().is_some()).collect();
     // A report is laid to what came last before it, at any place of any image, unless that went back.
     let is_newer = |other: usize, at: usize| {
         let values = |at: usize| landings[at].values(environment, other).collect::<BTreeSet<_>>();
@@ -93,7 +98,7 @@ impl Watched {
 pub(super) fn goes_on(world: &World, session: &Session, (environment, step): (usize, &Step), base: usize) -> Verdict {
     let landings = &world.ledger.landings;
     let own: BTreeSet<&Value> =
-        landings[base].values(environment, step.image).filter(|own| own.tag == step.to.tag).collect();
+        landings[base].values(environment, step.image).filter(|own| is_same(step.image, own, &step.to)).collect();
     for value in own {
         let Some(watched) = watched(world, session.now, base, (environment, step.image), value) else { continue };
         let name = world.setting.environments[environment].name;
@@ -164,6 +169,7 @@ pub(super) fn judge(
     }
     let wanted = match stage {
         Stage::Proposed => on_failure.publishes != Publishes::Commit,
+        Stage::ProposedInstead => true,
         Stage::Landed => on_failure.publishes != Publishes::PullRequest,
     };
     if !wanted {
@@ -191,20 +197,21 @@ pub(super) fn judge(
                 return violated("groups go together", format!("{what}, without {}", short(other)));
             }
         }
-        if step.to.tag == step.from.tag {
+        if is_same(step.image, &step.to, &step.from) {
             return violated("it goes back to what stood there", what);
         }
         stood_there(world, step, base)?;
         if !came_in_time(world, step, base, session.now) {
             return violated("it goes back from what failed", format!("{what} at place {}", step.place));
         }
-        if setting.pins != step.to.digest.is_some() && (setting.pins || step.from.digest.is_none()) {
+        let pins = setting.pins || step.image == MOVING;
+        if pins != step.to.digest.is_some() && (pins || step.from.digest.is_none()) {
             return violated("a tag moves with its digest", what);
         }
         if let Some(hold) = held(world, &seen.commit, &concerned, step.image, &step.to.tag, session.now) {
             return violated("holds hold", format!("{what}, which is held: {hold}"));
         }
-        if seen.is_taken_back(&[environment], step.image, &step.to.tag) {
+        if seen.is_taken_back(&[environment], step.image, &step.to) {
             return violated("what was taken back stays", what);
         }
         if went_back(world, base, key, &step.to) {
@@ -212,6 +219,11 @@ pub(super) fn judge(
         }
     }
     held_by(world, (environment, moves), (before, after))
+}
+
+/// Whether two values are one version: under a tag that moves, one digest.
+fn is_same(image: usize, one: &Value, other: &Value) -> bool {
+    one.tag == other.tag && (image != MOVING || one.digest == other.digest)
 }
 
 /// Whether a pass brought what goes back to that very place, so late that a failure still counts.
@@ -232,7 +244,7 @@ fn came_in_time(world: &World, step: &Step, base: usize, now: Timestamp) -> bool
 pub(super) fn stood_there(world: &World, step: &Step, base: usize) -> Verdict {
     let at = |one: &Landing| {
         let own = one.values(step.environment, step.image).nth(step.place);
-        own.is_some_and(|own| own.tag == step.to.tag)
+        own.is_some_and(|own| is_same(step.image, own, &step.to))
     };
     if world.ledger.landings[..=base].iter().any(at) {
         return Ok(());
@@ -262,7 +274,8 @@ pub(super) fn held_by(
     let (before, after) = (read(before), read(after));
     let name = world.setting.environments[environment].name;
     let is_of = |hold: &Held, image: usize| hold.image == IMAGES[image] && hold.until.is_none();
-    for step in moves {
+    // No hold names a digest: that it stays back is told by the history.
+    for step in moves.iter().filter(|step| step.image != MOVING) {
         let holds_it = |hold: &&Held| {
             is_of(hold, step.image)
                 && hold.tag == step.from.tag

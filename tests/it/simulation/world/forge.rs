@@ -36,6 +36,8 @@ pub(in crate::simulation) struct Pull {
     pub(in crate::simulation) is_rewritten: bool,
     /// Whether a person opened it again: then a person wants it.
     pub(in crate::simulation) is_reopened: bool,
+    /// Those that stood open when a person opened it again.
+    pub(in crate::simulation) reopened_beside: BTreeSet<usize>,
     /// Whether somebody removed its head branch: what stands there later is another one.
     pub(in crate::simulation) has_lost_head: bool,
     /// Whether Tagboat began to close it: its body says so, whatever became of it.

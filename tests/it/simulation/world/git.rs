@@ -42,6 +42,11 @@ pub(in crate::simulation) struct Store {
     pub(in crate::simulation) heads: BTreeMap<BranchName, CommitId>,
 }
 
+/// The words of a message, but for when a version was published: one pass may know that, and another one not.
+pub(in crate::simulation) fn words(message: &str) -> Vec<&str> {
+    message.lines().filter(|line| !line.starts_with("Tagboat-Dated: ")).collect()
+}
+
 pub(in crate::simulation) fn person() -> Identity {
     Identity { name: "Someone".to_owned(), email: "someone@acme.example".to_owned() }
 }
@@ -75,6 +80,13 @@ impl Store {
         let commit = Commit { tree: Arc::new(tree), parents, author, time, message: message.to_owned(), by };
         self.commits.entry(id.clone()).or_insert_with(|| Arc::new(commit));
         id
+    }
+
+    /// Returns who ordered what a message says, word for word.
+    pub(in crate::simulation) fn order_of(&self, message: &str) -> Option<By> {
+        let same =
+            |commit: &&Arc<Commit>| matches!(commit.by, By::Order(_)) && words(&commit.message) == words(message);
+        self.commits.values().find(same).map(|commit| commit.by)
     }
 
     pub(in crate::simulation) fn commit(&self, id: &CommitId) -> &Arc<Commit> {
@@ -158,7 +170,7 @@ impl Store {
             if let [first, other] = self.commit(&step.entry.id).parents.as_slice() {
                 let below = self.reachable(first);
                 let line = self.line(other).take_while(|(id, _)| !below.contains(id));
-                found.extend(line.map(|(id, _)| Beside { onto, step: self.step(id, wanted) }));
+                found.extend(line.map(|(id, _)| Beside { onto, step: self.step(id, wanted), is_dropped: false }));
             }
         }
         found

@@ -17,6 +17,7 @@ use tagboat::model::pull_request::CheckState;
 use self::forge::Pull;
 use self::git::{Store, Tree};
 use super::ledger::{self, Ledger};
+use super::moving::{self, MOVING};
 use super::rules;
 use super::session::Session;
 use super::setting::{BEHIND, DEPLOYS, FIRST, IMAGES, MergeWay, Setting};
@@ -160,11 +161,14 @@ impl World {
             serial: 0,
             setting: Arc::new(setting),
         };
-        for image in 0..IMAGES.len() {
+        for image in 0..MOVING {
             world.push_image(image, BEHIND);
             world.push_image(image, FIRST);
         }
         world.story.clear();
+        if world.setting.has_moving {
+            moving::begin(&mut world);
+        }
         world.upstream = world.setting.upstream.map(|_| Upstream::begin(&world));
         world
     }
@@ -254,7 +258,10 @@ impl World {
     /// Whether anything that an environment runs is sick.
     pub(super) fn is_sick(&self, environment: usize) -> bool {
         let own = self.ledger.last().places.iter().filter(|place| place.environment == environment);
-        own.into_iter().any(|place| self.setting.is_sick(&place.value.tag))
+        own.into_iter().any(|place| match place.image {
+            MOVING => moving::is_sick(&self.setting, &place.value),
+            _ => self.setting.is_sick(&place.value.tag),
+        })
     }
 
     /// Moves or removes a head branch; pull requests follow.

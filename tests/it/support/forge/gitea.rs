@@ -8,25 +8,37 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::rest::{Answer, Asked, answer};
-use super::{CheckRow, Fault, Modes, NOW, Pull, Stands, Store, comment_id, description};
+use super::{CheckRow, Fault, Modes, NOW, Pull, Stands, Store, comment_id, description, drafted};
 
 /// The token that is let in.
 pub(crate) const TOKEN: &str = "g1tea-hush";
 /// Where the API lies.
 pub(crate) const BASE: &str = "/forge/api/v1";
 
-/// The labels that the repository has; what it has not is made, and found by its place in this list and the next.
-const LABELS: [&str; 4] = ["tagboat/hold", "tagboat/retry", "tagboat/rebase", "images"];
+/// The labels that the repository has from the beginning; those that are made follow them, by their place. Several may have one name.
+const LABELS: [&str; 3] = ["tagboat/hold", "tagboat/retry", "tagboat/rebase"];
+
+/// Returns the labels of the repository with their numbers.
+fn labels(store: &Store) -> Vec<(u64, String)> {
+    let kept = store.kept();
+    let made = kept.labels.iter().cloned();
+    let all = LABELS.iter().map(|name| Some((*name).to_owned())).chain(made);
+    (1..).zip(all).filter_map(|(id, name)| Some((id, name?))).collect()
+}
 
 /// Makes the router.
 pub(crate) fn router(store: Arc<Store>) -> Router {
     Router::new().fallback(move |request| answer(Arc::clone(&store), BASE, request, limited, checked))
 }
 
+/// How titles of drafts begin.
+const DRAFTS: [&str; 2] = ["WIP:", "[WIP]"];
+
 fn limited(fault: Fault) -> Answer {
     let status = if fault == Fault::Secondary { 503 } else { 429 };
     let mut answer = Answer::of(status, json!({ "message": "slow down" }));
-    answer.headers.push(("retry-after", "60".to_owned()));
+    let seconds = if let Fault::Busy(seconds) = fault { seconds } else { 60 };
+    answer.headers.push(("retry-after", seconds.to_string()));
     answer
 }
 
@@ -34,6 +46,11 @@ fn limited(fault: Fault) -> Answer {
 fn checked(store: &Store, asked: &Asked) -> Answer {
     if asked.header("authorization") != format!("token {TOKEN}") {
         return Answer::of(401, json!({ "message": "token is required" }));
+    }
+    if store.kept().reads_only && asked.method != axum::http::Method::GET {
+        let required = if asked.parts.last().is_some_and(|part| part == "labels") { "issue" } else { "repository" };
+        let words = format!("token does not have at least one of required scope(s), required=[write:{required}]");
+        return Answer::of(403, json!({ "message": words }));
     }
     let answer = serve(store, asked);
     let mut described = answer.clone();
@@ -59,20 +76,30 @@ fn serve(store: &Store, asked: &Asked) -> Answer {
         ("GET", []) => Answer::of(
             200,
             json!({
-                "id": 1, "archived": false, "permissions": { "push": false }, "default_merge_style": style(store),
+                "id": 1, "archived": false, "permissions": { "push": store.kept().pushes }, "default_merge_style": style(store),
                 "allow_merge_commits": style(store) == "merge", "allow_squash_merge": style(store) == "squash",
             }),
         ),
         ("GET", ["pulls"]) => list(store, asked),
         ("POST", ["pulls"]) => create(store, asked),
         ("GET", ["labels"]) => {
-            let labels = LABELS.iter().take(2).enumerate().map(|(id, name)| json!({ "id": id + 1, "name": name }));
+            let labels = labels(store);
+            let labels = labels.iter().map(|(id, name)| json!({ "id": id, "name": name }));
             Answer::page(asked, labels.collect(), 1)
         }
         ("POST", ["labels"]) => {
             let name = asked.text("name").unwrap();
-            let id = LABELS.iter().position(|label| *label == name).unwrap() + 1;
-            Answer::of(201, json!({ "id": id, "name": name }))
+            if !asked.text("color").unwrap().starts_with('#') {
+                return Answer::of(422, json!({ "message": "color code must be in the form #rrggbb" }));
+            }
+            let mut kept = store.kept();
+            kept.labels.push(Some(name.clone()));
+            Answer::of(201, json!({ "id": LABELS.len() + kept.labels.len(), "name": name }))
+        }
+        ("DELETE", ["labels", id]) => {
+            let id: usize = id.parse().unwrap();
+            store.kept().labels[id - 1 - LABELS.len()] = None;
+            Answer::of(204, Value::Null)
         }
         ("POST", ["contents"]) => commit(store, asked),
         ("GET", ["branches", name]) => {
@@ -145,7 +172,7 @@ fn list(store: &Store, asked: &Asked) -> Answer {
     let is_open = |pull: &&Pull| pull.state == Stands::Open;
     let wanted = |pull: &&Pull| asked.query("state") == "all" || (asked.query("state") == "open") == is_open(pull);
     // The filters by branch are newer than most servers: this one does not know them.
-    let mut listed: Vec<Value> = pulls.iter().filter(wanted).map(shown).collect();
+    let mut listed: Vec<Value> = pulls.iter().filter(wanted).map(|pull| shown(store, pull)).collect();
     // Somebody's pull request from a fork has the very same branch's name.
     if let Some(mut fork) = listed.first().cloned() {
         fork["number"] = 9000.into();
@@ -161,12 +188,12 @@ fn list(store: &Store, asked: &Asked) -> Answer {
     answer
 }
 
-fn label(name: &str) -> Value {
-    let id = LABELS.iter().position(|label| *label == name).unwrap() + 1;
+fn label(store: &Store, name: &str) -> Value {
+    let id = labels(store).iter().find(|(_, label)| label == name).map_or(99, |(id, _)| *id);
     json!({ "id": id, "name": name })
 }
 
-fn shown(pull: &Pull) -> Value {
+fn shown(store: &Store, pull: &Pull) -> Value {
     let title = if pull.draft { format!("WIP: {}", pull.title) } else { pull.title.clone() };
     let is_open = pull.state == Stands::Open;
     json!({
@@ -178,7 +205,8 @@ fn shown(pull: &Pull) -> Value {
         "merge_commit_sha": pull.merged,
         "title": title,
         "body": pull.body,
-        "labels": pull.labels.iter().map(|name| label(name)).collect::<Vec<_>>(),
+        "labels": pull.labels.iter().map(|name| label(store, name)).collect::<Vec<_>>(),
+        "requested_reviewers": pull.reviewers.iter().map(|name| json!({ "id": 7, "login": name })).collect::<Vec<_>>(),
         "draft": pull.draft,
         "mergeable": is_open && !pull.draft,
         "merge_base": pull.sha,
@@ -201,17 +229,21 @@ fn status(id: usize, check: &CheckRow) -> Value {
 
 fn create(store: &Store, asked: &Asked) -> Answer {
     let text = |field: &str| asked.text(field).unwrap_or_default();
-    let title = text("title");
+    if text("head") == text("base") {
+        return Answer::of(422, json!({ "message": "Invalid PullRequest: There are no changes" }));
+    }
+    let (draft, title) = drafted(&text("title"), &DRAFTS);
     let ids = asked.body["labels"].as_array().cloned().unwrap_or_default();
-    let name = |id: &Value| LABELS[usize::try_from(id.as_u64().unwrap()).unwrap() - 1].to_owned();
+    let known = labels(store);
+    let name = |id: &Value| known.iter().find(|(known, _)| Some(*known) == id.as_u64()).unwrap().1.clone();
     let pull = Pull {
         number: 0,
         state: Stands::Open,
         head: text("head"),
         base: text("base"),
         sha: String::new(),
-        draft: title.starts_with("WIP: "),
-        title: title.trim_start_matches("WIP: ").to_owned(),
+        draft,
+        title,
         body: text("body"),
         labels: ids.iter().map(name).collect(),
         comments: Vec::new(),
@@ -221,7 +253,7 @@ fn create(store: &Store, asked: &Asked) -> Answer {
         updated: 0,
     };
     match store.open(pull) {
-        Ok(pull) => Answer::of(201, shown(&pull)),
+        Ok(pull) => Answer::of(201, shown(store, &pull)),
         Err(reason) if reason.contains("already exists") => {
             Answer::of(409, json!({ "message": "pull request already exists for these targets" }))
         }
@@ -233,7 +265,7 @@ fn one(store: &Store, asked: &Asked, (method, kind): (&str, &str), number: u64, 
     let pull = store.pull(number);
     match (method, kind, rest) {
         ("GET", "pulls", []) => {
-            let mut shown = shown(&pull);
+            let mut shown = shown(store, &pull);
             let conflicts = pull.state == Stands::Open && store.conflicts(&pull);
             if pull.state == Stands::Open {
                 shown["merge_base"] = store.repository.git(&["merge-base", &pull.base, &pull.sha]).into();
@@ -247,8 +279,7 @@ fn one(store: &Store, asked: &Asked, (method, kind): (&str, &str), number: u64, 
         ("PATCH", "pulls", []) => {
             store.change(number, |pull| {
                 if let Some(title) = asked.text("title") {
-                    pull.draft = title.starts_with("WIP: ");
-                    pull.title = title.trim_start_matches("WIP: ").to_owned();
+                    (pull.draft, pull.title) = drafted(&title, &DRAFTS);
                 }
                 pull.body = asked.text("body").unwrap_or_else(|| pull.body.clone());
                 match asked.text("state").as_deref() {
@@ -257,7 +288,7 @@ fn one(store: &Store, asked: &Asked, (method, kind): (&str, &str), number: u64, 
                     _ => {}
                 }
             });
-            Answer::of(201, shown(&store.pull(number)))
+            Answer::of(201, shown(store, &store.pull(number)))
         }
         ("POST", "pulls", ["requested_reviewers"]) => {
             let names = |field: &str| asked.body[field].as_array().cloned().unwrap_or_default();
@@ -296,11 +327,11 @@ fn one(store: &Store, asked: &Asked, (method, kind): (&str, &str), number: u64, 
             let body = asked.text("body").unwrap();
             Answer::of(201, json!({ "id": store.comment(number, &body), "body": body }))
         }
-        ("GET", "issues", ["labels"]) => Answer::of(200, pull.labels.iter().map(|name| label(name)).collect()),
+        ("GET", "issues", ["labels"]) => Answer::of(200, pull.labels.iter().map(|name| label(store, name)).collect()),
         ("DELETE", "issues", ["labels", id]) => {
-            let id: usize = id.parse().unwrap();
+            let named = labels(store).into_iter().find(|(known, _)| known.to_string() == *id).unwrap().1;
             store.change(number, |pull| {
-                pull.labels.remove(LABELS[id - 1]);
+                pull.labels.remove(&named);
             });
             Answer::of(204, Value::Null)
         }
@@ -348,8 +379,9 @@ fn commit(store: &Store, asked: &Asked) -> Answer {
     let mut files = Vec::new();
     for file in asked.body["files"].as_array().unwrap() {
         let path = file["path"].as_str().unwrap();
-        assert_eq!(file["operation"], "update");
-        if file["sha"] != store.repository.git(&["rev-parse", &format!("{parent}:{path}")]) {
+        let is_there = !store.repository.git(&["ls-tree", &parent, path]).is_empty();
+        assert_eq!(file["operation"], if is_there { "update" } else { "create" });
+        if is_there && file["sha"] != store.repository.git(&["rev-parse", &format!("{parent}:{path}")]) {
             return Answer::of(422, json!({ "message": "sha does not match" }));
         }
         files.push((path.to_owned(), STANDARD.decode(file["content"].as_str().unwrap()).unwrap()));

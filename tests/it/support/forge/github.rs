@@ -69,7 +69,7 @@ async fn answer(State(store): State<Arc<Store>>, request: Request) -> Response<B
     let body = to_bytes(body, 8 << 20).await.unwrap();
     let shown = parts.uri.path_and_query().unwrap().to_string();
     // A question to GraphQL changes nothing, whatever HTTP calls it.
-    let is_question = body.starts_with(b"{\"query\":\"query(");
+    let is_question = body.starts_with(b"{\"query\":\"query");
     let fault = store.met(if is_question { "QUERY" } else { parts.method.as_str() }, &shown);
     match fault {
         Some(Fault::Before(status)) => {
@@ -87,6 +87,11 @@ async fn answer(State(store): State<Arc<Store>>, request: Request) -> Response<B
             let mut limited = said(429, &json!({"message": "slow down"}));
             limited.headers_mut().insert("retry-after", "60".parse().unwrap());
             return limited;
+        }
+        Some(Fault::Busy(seconds)) => {
+            let mut busy = said(429, &json!({"message": "slow down"}));
+            busy.headers_mut().insert("retry-after", seconds.to_string().parse().unwrap());
+            return busy;
         }
         Some(Fault::Secondary) => {
             let page = "https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api";
@@ -109,6 +114,18 @@ async fn answer(State(store): State<Arc<Store>>, request: Request) -> Response<B
         query: url.query_pairs().into_owned().collect(),
         body: if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() },
     };
+    let shown = parts.headers["authorization"].to_str().unwrap().trim_start_matches("Bearer ").to_owned();
+    if store.kept().revoked.contains(&shown) {
+        return said(401, &json!({"message": "Bad credentials"}));
+    }
+    let is_token = asked.path.last() == Some(&"access_tokens");
+    if store.kept().reads_only && !is_token && !is_question && parts.method != Method::GET {
+        return said(403, &json!({"message": "Resource not accessible by personal access token"}));
+    }
+    // Not every operation is described with the status by which GitHub refuses what is invalid.
+    if parts.method == Method::POST && [asked.whole.as_bytes(), &body].iter().any(|text| names_no_commit(text)) {
+        return said(422, &json!({"message": "Validation Failed", "errors": [{"code": "invalid", "field": "sha"}]}));
+    }
     store.happen(fault);
     store.refresh();
     let mut done = route(&store, &asked);
@@ -141,6 +158,11 @@ async fn answer(State(store): State<Arc<Store>>, request: Request) -> Response<B
         }
         _ => done,
     }
+}
+
+/// Whether a text names the commit that no repository has.
+fn names_no_commit(text: &[u8]) -> bool {
+    text.windows(40).any(|part| part.iter().all(|byte| *byte == b'0'))
 }
 
 /// Returns the releases of `acme/web`.
@@ -217,10 +239,16 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
         return said(200, &json!([]));
     }
     if let ["app", "installations", "11", "access_tokens"] = path {
-        let permissions = json!({"contents": "write", "pull_requests": "write", "metadata": "read"});
-        let token =
-            json!({"token": "ghs_installation", "expires_at": "2100-01-01T00:00:00Z", "permissions": permissions});
-        return said(201, &token);
+        let usual = json!({"contents": "write", "pull_requests": "write", "metadata": "read"});
+        let kept = store.kept();
+        let permissions = kept.permissions.clone().unwrap_or(usual);
+        let name = |number: usize| match number {
+            0 => "ghs_installation".to_owned(),
+            number => format!("ghs_installation_{number}"),
+        };
+        let token = (0..).map(name).find(|token| !kept.revoked.contains(token)).unwrap();
+        let expires = "2100-01-01T00:00:00Z";
+        return said(201, &json!({"token": token, "expires_at": expires, "permissions": permissions}));
     }
     if let ["repos", "acme", "web", "releases"] = path {
         return said(200, &releases(store));
@@ -235,7 +263,7 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
                 "full-repository",
                 &json!({
                     "private": true, "allow_merge_commit": !store.kept().squashes,
-                    "allow_squash_merge": store.kept().squashes, "allow_rebase_merge": false,
+                    "allow_squash_merge": store.kept().squashes, "allow_rebase_merge": store.kept().protection.linear,
                     "permissions": {"admin": false, "pull": true, "push": true},
                 }),
             ),
@@ -304,9 +332,15 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
         }
         ("GET", ["actions", "runs"]) => {
             let sha = asked.query("head_sha").unwrap();
-            let told = runs::workflow_runs(&runs::of(store, sha, newest(store, sha, true)));
+            let told = runs::workflow_runs(store, sha, &runs::of(store, sha, newest(store, sha, true)));
             let rows: Vec<Value> = told.iter().map(|fields| whole("workflow-run", fields)).collect();
             paged(asked, &rows, |rows| json!({"total_count": rows.len(), "workflow_runs": rows}))
+        }
+        ("GET", ["commits", sha, "check-suites"]) => {
+            let told = runs::of(store, sha, newest(store, sha, true));
+            let told = runs::check_suites(store, sha, &told, &filled(&WHOLE["integration"]));
+            let rows: Vec<Value> = told.iter().map(|fields| whole("check-suite", fields)).collect();
+            paged(asked, &rows, |rows| json!({"total_count": rows.len(), "check_suites": rows}))
         }
         ("GET", ["commits", sha, "status"]) => {
             let rows = newest(store, sha, false);
@@ -474,12 +508,13 @@ fn fields(store: &Store, pull: &Pull) -> Value {
         "state": if pull.state == Stands::Open { "open" } else { "closed" },
         "title": pull.title,
         // GitHub gives bodies back with the line ends of browsers.
-        "body": pull.body.replace('\n', "\r\n"),
+        "body": pull.body.replace("\r\n", "\n").replace('\n', "\r\n"),
         "draft": pull.draft,
         "merged_at": pull.merged.as_ref().map(|_| "2026-11-20T08:00:00Z"),
         "merge_commit_sha": pull.merged,
         "auto_merge": store.kept().armed.contains(&pull.number).then(|| json!({"merge_method": "merge", "enabled_by": filled(&WHOLE["simple-user"]), "commit_title": "", "commit_message": ""})),
         "labels": pull.labels.iter().map(label).collect::<Vec<_>>(),
+        "requested_reviewers": pull.reviewers.iter().map(|name| whole("simple-user", &json!({"login": name}))).collect::<Vec<_>>(),
         "head": {"ref": pull.head, "sha": pull.sha},
         "base": {"ref": pull.base, "sha": store.at(&pull.base)},
     })
@@ -592,7 +627,17 @@ fn patch(store: &Store, asked: &Asked<'_>, number: u64) -> Response<Body> {
 
 fn merge(store: &Store, asked: &Asked<'_>, number: u64) -> Response<Body> {
     let pull = store.pull(number);
-    let way = if store.kept().squashes { "squash" } else { "merge" };
+    let is_linear = store.kept().protection.linear;
+    if is_linear && asked.text("merge_method") == "merge" {
+        return said(405, &json!({"message": "Merge commits are not allowed on this repository."}));
+    }
+    let way = if store.kept().squashes {
+        "squash"
+    } else if is_linear {
+        "rebase"
+    } else {
+        "merge"
+    };
     assert_eq!(asked.text("merge_method"), way, "the only way that this repository allows");
     if asked.text("sha") != pull.sha {
         return said(409, &json!({"message": "Head branch was modified. Review and try the merge again."}));
@@ -619,16 +664,29 @@ fn answer_graphql(store: &Store, query: &str, variables: &Value) -> Value {
     if query.contains("statusCheckRollup") {
         return glances(store, variables);
     }
+    if query.contains("viewer") {
+        return json!({"data": {"viewer": {"login": store.kept().login.unwrap_or("ada")}}});
+    }
     if query.starts_with("query") {
+        if query.contains("requiresLinearHistory") {
+            let rule = json!({"requiresLinearHistory": store.kept().protection.linear});
+            return json!({"data": {"repository": {"ref": {"refUpdateRule": rule}}}});
+        }
         let number = variables["number"].as_u64().unwrap();
-        let is_queued = store.kept().queued.contains(&number);
-        let pull = json!({"id": format!("PR_{number}"), "isInMergeQueue": is_queued});
+        let mut pull = queue(store, number);
+        pull["id"] = format!("PR_{number}").into();
+        let is_armed = store.kept().armed.contains(&number);
+        pull["autoMergeRequest"] = if is_armed { json!({"enabledAt": NOW}) } else { Value::Null };
         return json!({"data": {"repository": {"pullRequest": pull}}});
     }
     if query.contains("createCommitOnBranch") {
         return commit_on_branch(store, &variables["input"]);
     }
     let number: u64 = variables["id"].as_str().unwrap().trim_start_matches("PR_").parse().unwrap();
+    if query.contains("dequeuePullRequest") {
+        store.throw_out(number, "manual");
+        return json!({"data": {"dequeuePullRequest": {"clientMutationId": null}}});
+    }
     if query.contains("disablePullRequestAutoMerge") {
         store.kept().armed.retain(|armed| *armed != number);
         return json!({"data": {"disablePullRequestAutoMerge": {"clientMutationId": null}}});
@@ -647,6 +705,19 @@ fn answer_graphql(store: &Store, query: &str, variables: &Value) -> Value {
     }
     store.kept().queued.push(number);
     json!({"data": {"enqueuePullRequest": {"mergeQueueEntry": {"id": "MQ_1"}}}})
+}
+
+/// Tells how a pull request stands with the merge queue.
+fn queue(store: &Store, number: u64) -> Value {
+    let kept = store.kept();
+    let last = kept.left.iter().enumerate().rev().find(|(_, (left, _))| *left == number);
+    let last = last.map(|(hour, (_, why))| {
+        json!({"__typename": "RemovedFromMergeQueueEvent", "createdAt": format!("2026-11-20T{hour:02}:00:00Z"), "reason": why})
+    });
+    json!({
+        "isInMergeQueue": kept.queued.contains(&number),
+        "timelineItems": {"nodes": last.into_iter().collect::<Vec<_>>()},
+    })
 }
 
 /// Tells of the pull requests that the variables `p0`, `p1` … number, of the commits `c0` … and the base branches `b0` … .
@@ -689,7 +760,9 @@ fn glance(store: &Store, number: u64) -> Value {
         })
     };
     let whole = json!({"hasNextPage": false});
+    let queue = queue(store, number);
     json!({
+        "isInMergeQueue": queue["isInMergeQueue"], "timelineItems": queue["timelineItems"],
         "state": match pull.state { Stands::Open => "OPEN", Stands::Closed => "CLOSED", Stands::Merged => "MERGED" },
         "isDraft": pull.draft, "headRefOid": pull.sha, "baseRefName": pull.base,
         "mergeable": match mergeable { Some(true) => "MERGEABLE", Some(false) => "CONFLICTING", None => "UNKNOWN" },
@@ -739,7 +812,11 @@ fn rollup(store: &Store, sha: &str, is_withheld: bool) -> Value {
     let mut nodes: Vec<Value> = all.iter().map(|run| runs::node(run, is_withheld)).collect();
     nodes.extend(newest(store, sha, false).iter().map(status));
     let contexts = json!({"pageInfo": {"hasNextPage": false}, "nodes": nodes});
-    json!({"statusCheckRollup": (!nodes.is_empty()).then(|| json!({"contexts": contexts}))})
+    let suites = runs::suite_nodes(store, sha, &all, is_withheld);
+    json!({
+        "statusCheckRollup": (!nodes.is_empty()).then(|| json!({"contexts": contexts})),
+        "checkSuites": {"pageInfo": {"hasNextPage": false}, "nodes": suites},
+    })
 }
 
 /// Appends a commit; every file that it writes becomes a plain one.

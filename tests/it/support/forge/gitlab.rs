@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::rest::{Answer, Asked, answer};
-use super::{CheckRow, Fault, Modes, NOW, Pull, Stands, Store, comment_id, description};
+use super::{CheckRow, Fault, Modes, NOW, Pull, Stands, Store, comment_id, description, drafted};
 
 /// The token that is let in.
 pub(crate) const TOKEN: &str = "glpat-hush";
@@ -40,11 +40,15 @@ pub(crate) fn router(store: Arc<Store>) -> Router {
     Router::new().fallback(move |request| answer(Arc::clone(&store), BASE, request, limited, held))
 }
 
+/// How titles of drafts begin.
+const DRAFTS: [&str; 3] = ["Draft:", "[Draft]", "(Draft)"];
+
 fn limited(fault: Fault) -> Answer {
     let mut answer = Answer::of(429, json!({ "message": "Retry later" }));
     // The one names a wait, the other the second in which the limit begins anew; both lie beyond any pass.
     answer.headers.push(match fault {
         Fault::Secondary => ("ratelimit-reset", "32503680000".to_owned()),
+        Fault::Busy(seconds) => ("retry-after", seconds.to_string()),
         _ => ("retry-after", "60".to_owned()),
     });
     answer
@@ -74,7 +78,9 @@ fn serve(store: &Store, asked: &Asked) -> Answer {
             };
             Answer::page(asked, releases.iter().map(row).collect(), 40)
         }
-        ("GET", ["personal_access_tokens", "self"]) => Answer::of(200, json!({ "id": 1, "scopes": ["read_api"] })),
+        ("GET", ["personal_access_tokens", "self"]) => {
+            Answer::of(200, json!({ "id": 1, "scopes": [store.kept().scopes.unwrap_or("read_api")] }))
+        }
         (method, ["projects", PROJECT, rest @ ..]) => project(store, asked, method, rest),
         _ => Answer::of(404, json!({ "message": "404 Project Not Found" })),
     }
@@ -99,7 +105,7 @@ fn project(store: &Store, asked: &Asked, method: &str, rest: &[&str]) -> Answer 
                     "only_allow_merge_if_pipeline_succeeds": !protection.required.is_empty(),
                     "merge_trains_enabled": protection.queue,
                     "squash_option": if store.kept().squashes { "always" } else { "default_off" },
-                    "permissions": { "project_access": { "access_level": 20 }, "group_access": null },
+                    "permissions": { "project_access": { "access_level": store.kept().role.unwrap_or(20) }, "group_access": null },
                     "archived": false,
                 }),
             )
@@ -115,12 +121,14 @@ fn project(store: &Store, asked: &Asked, method: &str, rest: &[&str]) -> Answer 
         ("POST", ["statuses", sha]) => set_status(store, asked, sha),
         ("POST", ["repository", "commits"]) => commit(store, asked),
         ("GET", ["repository", "branches", name]) => match store.at(name) {
-            Some(sha) => Answer::of(
-                200,
-                json!({
-                    "name": name, "merged": false, "protected": false, "default": false, "can_push": true, "commit": told(&sha, &[]),
-                }),
-            ),
+            Some(sha) => {
+                let is_protected = store.kept().is_protected;
+                let branch = json!({
+                    "name": name, "merged": false, "protected": is_protected, "default": false, "can_push": !is_protected,
+                    "developers_can_merge": !is_protected, "commit": told(&sha, &[]),
+                });
+                Answer::of(200, branch)
+            }
             None => Answer::of(404, json!({ "message": "404 Branch Not Found" })),
         },
         ("POST", ["merge_trains", "merge_requests", number]) => {
@@ -234,7 +242,7 @@ fn create(store: &Store, asked: &Asked) -> Answer {
     assert!(fields.iter().all(|field| CREATED_WITH.contains(&field.as_str())), "{fields:?}");
     let text = |field: &str| asked.text(field).unwrap_or_default();
     assert!(!orders(&text("description")), "a quick action in {}", text("description"));
-    let title = text("title");
+    let (draft, title) = drafted(&text("title"), &DRAFTS);
     let ids = asked.body["reviewer_ids"].as_array().cloned().unwrap_or_default();
     let pull = Pull {
         number: 0,
@@ -242,8 +250,8 @@ fn create(store: &Store, asked: &Asked) -> Answer {
         head: text("source_branch"),
         base: text("target_branch"),
         sha: String::new(),
-        draft: title.starts_with("Draft: "),
-        title: title.trim_start_matches("Draft: ").to_owned(),
+        draft,
+        title,
         body: text("description"),
         labels: text("labels").split(',').filter(|label| !label.is_empty()).map(str::to_owned).collect::<BTreeSet<_>>(),
         comments: Vec::new(),
@@ -274,8 +282,7 @@ fn one(store: &Store, asked: &Asked, method: &str, number: u64, rest: &[&str]) -
             assert!(!orders(&asked.text("description").unwrap_or_default()), "a quick action");
             store.change(number, |pull| {
                 if let Some(title) = asked.text("title") {
-                    pull.draft = title.starts_with("Draft: ");
-                    pull.title = title.trim_start_matches("Draft: ").to_owned();
+                    (pull.draft, pull.title) = drafted(&title, &DRAFTS);
                 }
                 pull.body = asked.text("description").unwrap_or_else(|| pull.body.clone());
                 for label in asked.text("remove_labels").iter().flat_map(|labels| labels.split(',')) {
@@ -336,7 +343,10 @@ fn one(store: &Store, asked: &Asked, method: &str, number: u64, rest: &[&str]) -
         }
         ("PUT", ["merge"]) => merge(store, asked, &pull),
         ("POST", ["cancel_merge_when_pipeline_succeeds"]) => {
-            store.kept().armed.retain(|armed| *armed != number);
+            let mut kept = store.kept();
+            kept.armed.retain(|armed| *armed != number);
+            kept.queued.retain(|queued| *queued != number);
+            drop(kept);
             Answer::of(201, whole(store, &pull))
         }
         _ => Answer::of(404, json!({ "error": "404 Not Found" })),
@@ -476,7 +486,9 @@ fn commit(store: &Store, asked: &Asked) -> Answer {
         return Answer::of(400, json!({ "message": words }));
     }
     let file = |action: &Value| {
-        assert_eq!((&action["action"], &action["encoding"]), (&json!("update"), &json!("base64")));
+        let is_there = !store.repository.git(&["ls-tree", &start, action["file_path"].as_str().unwrap()]).is_empty();
+        let verb = if is_there { "update" } else { "create" };
+        assert_eq!((&action["action"], &action["encoding"]), (&json!(verb), &json!("base64")));
         let content = STANDARD.decode(action["content"].as_str().unwrap()).unwrap();
         (action["file_path"].as_str().unwrap().to_owned(), content)
     };

@@ -87,8 +87,12 @@ pub(crate) enum Fault {
     Lost,
     /// Too many requests; come back after a minute.
     Limited,
+    /// Too many requests; come back after so many seconds.
+    Busy(u32),
     /// Too many writes, told in the forge's own way beside 429.
     Secondary,
+    /// Somebody else makes the repository's label of this name, and then it is done.
+    Labelled(&'static str),
     /// A person pushes to the head of every open pull request, and then it is done.
     Pushed,
     /// Every open pull request is merged, and then it is done.
@@ -141,6 +145,8 @@ pub(crate) struct Protection {
     pub(crate) queue: bool,
     /// Whether a head must stand on the newest commit of the base.
     pub(crate) strict: bool,
+    /// Whether its history must be a straight line, by the protection of the branch itself.
+    pub(crate) linear: bool,
 }
 
 /// Whether a forge that makes a commit keeps the modes of its files.
@@ -157,6 +163,8 @@ pub(crate) struct Kept {
     pub(crate) checks: Vec<CheckRow>,
     /// Check runs in suites of their own, oldest first, where the forge has suites.
     pub(crate) suites: Vec<runs::SuiteRow>,
+    /// Suites without any check run.
+    pub(crate) silent: Vec<runs::SilentRow>,
     /// Whether GraphQL does not show what started a suite.
     pub(crate) withholds_starts: bool,
     /// What of a branch GraphQL does not show.
@@ -169,6 +177,8 @@ pub(crate) struct Kept {
     /// How many listings still show what was before the last change.
     pub(crate) stale: u32,
     pub(crate) queued: Vec<u64>,
+    /// Which left the merge queue without being merged, and why; the place is the hour of the day.
+    pub(crate) left: Vec<(u64, &'static str)>,
     /// Those that the forge merges by itself once it may.
     pub(crate) armed: Vec<u64>,
     /// The releases of `acme/web`, the newest first: tag and text.
@@ -181,6 +191,23 @@ pub(crate) struct Kept {
     pub(crate) squashes: bool,
     /// Whether the forge signs none of the commits that it makes.
     pub(crate) signs_nothing: bool,
+    /// The labels that were made in the repository, where the forge tells them by number; `None` for one that was taken away.
+    pub(crate) labels: Vec<Option<String>>,
+    /// Whether the credential may change nothing.
+    pub(crate) reads_only: bool,
+    /// Whether its owner may push, where the forge tells.
+    pub(crate) pushes: bool,
+    /// The role of its owner and its scopes, where the forge tells.
+    pub(crate) role: Option<u64>,
+    pub(crate) scopes: Option<&'static str>,
+    /// Whether the base branch takes pushes and merges from Maintainers alone.
+    pub(crate) is_protected: bool,
+    /// Whose the credential is.
+    pub(crate) login: Option<&'static str>,
+    /// The tokens of the App's installation that were revoked; the next one is another.
+    pub(crate) revoked: BTreeSet<String>,
+    /// What the App's installation may do, where that is not the usual.
+    pub(crate) permissions: Option<serde_json::Value>,
     clock: u64,
 }
 
@@ -205,6 +232,7 @@ impl Store {
     pub(crate) fn happen(&self, fault: Option<Fault>) {
         match fault {
             Some(Fault::Pushed) => self.person_pushes(),
+            Some(Fault::Labelled(name)) => self.kept().labels.push(Some(name.to_owned())),
             Some(Fault::Merged) => {
                 let pulls = self.kept().pulls.clone();
                 for pull in pulls.iter().filter(|pull| pull.state == Stands::Open) {
@@ -284,11 +312,24 @@ impl Store {
             if at.as_deref() == Some(&pull.sha) {
                 continue;
             }
+            let number = kept.pulls[index].number;
+            if kept.queued.contains(&number) {
+                kept.queued.retain(|queued| *queued != number);
+                kept.left.push((number, "branch_pushed"));
+            }
             kept.touch(index, |pull| match at {
                 Some(sha) => pull.sha = sha,
                 None => pull.state = Stands::Closed,
             });
         }
+    }
+
+    /// Lets a merge queue throw a pull request out.
+    pub(crate) fn throw_out(&self, number: u64, why: &'static str) {
+        let mut kept = self.kept();
+        assert!(kept.queued.contains(&number), "it is in the queue");
+        kept.queued.retain(|queued| *queued != number);
+        kept.left.push((number, why));
     }
 
     /// Returns where a branch is.
@@ -414,14 +455,21 @@ impl Store {
 
     /// Adds a comment, and returns its id.
     pub(crate) fn comment(&self, number: u64, text: &str) -> u64 {
-        let at = self.pull(number).comments.len();
-        self.change(number, |pull| pull.comments.push(text.to_owned()));
+        // In one step: two that comment at once have an id each.
+        let mut at = 0;
+        self.change(number, |pull| {
+            at = pull.comments.len();
+            pull.comments.push(text.to_owned());
+        });
         comment_id(number, at)
     }
 
-    /// Removes a comment.
+    /// Removes a comment, unless somebody else has: two may take the same one away.
     pub(crate) fn uncomment(&self, id: u64) {
-        self.change(id / 1000, |pull| drop(pull.comments.remove(usize::try_from(id % 1000).unwrap())));
+        let at = usize::try_from(id % 1000).unwrap();
+        self.change(id / 1000, |pull| {
+            pull.comments.truncate(if pull.comments.len() == at + 1 { at } else { usize::MAX });
+        });
     }
 
     /// Returns a pull request.
@@ -463,6 +511,15 @@ impl Kept {
         let pull = &mut self.pulls[index];
         change(pull);
         pull.updated = clock;
+    }
+}
+
+/// Whether a forge takes a title for a draft's, and the title without what says so.
+pub(crate) fn drafted(title: &str, prefixes: &[&str]) -> (bool, String) {
+    let says = |prefix: &&&str| title.get(..prefix.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(prefix));
+    match prefixes.iter().find(says) {
+        Some(prefix) => (true, title[prefix.len()..].trim_start().to_owned()),
+        None => (false, title.to_owned()),
     }
 }
 

@@ -104,7 +104,7 @@ pub(crate) async fn answer(
     let bytes = to_bytes(body, BODY_LIMIT).await.unwrap();
     let whole = head.uri.path_and_query().unwrap().to_string();
     let fault = store.met(head.method.as_str(), &whole);
-    if let Some(fault @ (Fault::Limited | Fault::Secondary)) = fault {
+    if let Some(fault @ (Fault::Limited | Fault::Secondary | Fault::Busy(_))) = fault {
         return limits(fault).into_response();
     }
     if let Some(Fault::Before(status)) = fault {

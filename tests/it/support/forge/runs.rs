@@ -23,6 +23,18 @@ impl SuiteRow {
     }
 }
 
+/// A suite without any check run, as of a workflow that could not start.
+#[derive(Debug, Clone)]
+pub(crate) struct SilentRow {
+    pub(crate) sha: String,
+    pub(crate) suite: u64,
+    /// The short name of its app.
+    pub(crate) app: &'static str,
+    /// The workflow and the event that started it.
+    pub(crate) start: Option<(u64, &'static str)>,
+    pub(crate) word: &'static str,
+}
+
 /// The number of the suite of every check run that is in none of its own.
 const SUITE: u64 = 1;
 
@@ -39,14 +51,69 @@ pub(super) fn belongs((number, run): &(usize, SuiteRow), mut app: Value) -> Valu
     json!({"id": number, "check_suite": {"id": run.suite}, "app": app})
 }
 
+/// Every suite of a commit: with how many check runs it has, and the word of one.
+fn suites(store: &Store, sha: &str, runs: &[(usize, SuiteRow)]) -> Vec<(SilentRow, usize)> {
+    let mut suites: Vec<(SilentRow, usize)> = Vec::new();
+    for (_, run) in runs {
+        match suites.iter_mut().find(|(suite, _)| suite.suite == run.suite) {
+            Some((_, count)) => *count += 1,
+            None => {
+                let word = if is_open(&run.row.word) { "in_progress" } else { "success" };
+                let (sha, suite, app, start) = (sha.to_owned(), run.suite, run.app(), run.start);
+                suites.push((SilentRow { sha, suite, app, start, word }, 1));
+            }
+        }
+    }
+    let silent = store.kept().silent.clone().into_iter().filter(|suite| suite.sha == sha);
+    suites.extend(silent.map(|suite| (suite, 0)));
+    suites
+}
+
+fn is_open(word: &str) -> bool {
+    matches!(word, "queued" | "in_progress" | "waiting" | "requested" | "pending")
+}
+
+/// What a workflow is called.
+fn name(workflow: u64) -> String {
+    format!("CI {workflow}")
+}
+
+/// Returns what REST tells of the check suites at a commit; `app` is a whole one.
+pub(super) fn check_suites(store: &Store, sha: &str, runs: &[(usize, SuiteRow)], app: &Value) -> Vec<Value> {
+    let row = |(suite, count): (SilentRow, usize)| {
+        let mut app = app.clone();
+        app["slug"] = suite.app.into();
+        let (status, conclusion) =
+            if is_open(suite.word) { (suite.word, None) } else { ("completed", Some(suite.word)) };
+        json!({
+            "id": suite.suite, "status": status, "conclusion": conclusion, "app": app, "head_sha": sha,
+            "latest_check_runs_count": count,
+        })
+    };
+    suites(store, sha, runs).into_iter().map(row).collect()
+}
+
+/// Returns what GraphQL tells of the check suites at a commit.
+pub(super) fn suite_nodes(store: &Store, sha: &str, runs: &[(usize, SuiteRow)], is_withheld: bool) -> Vec<Value> {
+    let node = |(suite, _): (SilentRow, usize)| {
+        let word = suite.word.to_uppercase();
+        let ended = !is_open(suite.word);
+        let start = suite.start.filter(|_| !is_withheld).map(
+            |(workflow, event)| json!({"event": event, "workflow": {"databaseId": workflow, "name": name(workflow)}}),
+        );
+        json!({
+            "databaseId": suite.suite, "status": if ended { "COMPLETED" } else { &word },
+            "conclusion": ended.then_some(&word), "app": {"slug": suite.app}, "workflowRun": start,
+        })
+    };
+    suites(store, sha, runs).into_iter().map(node).collect()
+}
+
 /// Returns what REST tells of the runs of workflows at a commit.
-pub(super) fn workflow_runs(runs: &[(usize, SuiteRow)]) -> Vec<Value> {
-    let mut suites: Vec<(u64, u64, &str)> =
-        runs.iter().filter_map(|(_, run)| run.start.map(|(workflow, event)| (run.suite, workflow, event))).collect();
-    suites.sort_unstable();
-    suites.dedup();
-    let row = |(suite, workflow, event)| json!({"id": suite, "check_suite_id": suite, "workflow_id": workflow, "event": event});
-    suites.into_iter().map(row).collect()
+pub(super) fn workflow_runs(store: &Store, sha: &str, runs: &[(usize, SuiteRow)]) -> Vec<Value> {
+    let started = suites(store, sha, runs).into_iter().filter_map(|(suite, _)| Some((suite.suite, suite.start?)));
+    let row = |(suite, (workflow, event))| json!({"id": suite, "check_suite_id": suite, "workflow_id": workflow, "event": event, "name": name(workflow)});
+    started.map(row).collect()
 }
 
 /// Returns what GraphQL tells of a check run, and whether it withholds something.

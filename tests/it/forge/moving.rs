@@ -1,0 +1,180 @@
+//! A moving tag whose digest fails, or is rolled back by a pull request; told once for every forge.
+//!
+//! `moving!(KIND)` makes one test of each.
+
+use std::sync::Arc;
+
+use tagboat::git::Remote;
+use tagboat::git::access::Access;
+use tagboat::git::mirror::Mirror;
+use tagboat::git::url::RemoteUrl;
+use tagboat::model::outcome::Outcome;
+use tagboat::pass::order::Order;
+use tagboat::pass::propose::Publishing;
+use tagboat::pass::run::Mode;
+
+use crate::forge::scenarios::Kind;
+use crate::support::forge::{CheckRow, Stands, Store, serve};
+use crate::support::memory::MemoryTags;
+use crate::support::passes::{Passing, Said};
+use crate::support::repository::{Scratch, environment};
+
+const WEB: &str = "ghcr.io/acme/web";
+
+fn digest(letter: char) -> String {
+    format!("sha256:{}", letter.to_string().repeat(64))
+}
+
+/// `dev`, and `prod` after it by the word of a person, which both follow `stable` and begin with the digest a; the registry has b.
+struct Stage {
+    kind: Kind,
+    scratch: Scratch,
+    tags: MemoryTags,
+    store: Arc<Store>,
+    address: String,
+}
+
+impl Stage {
+    fn new(kind: Kind, dev: &str) -> Self {
+        let config = format!(
+            "version: 1\nimages:\n  - match: ghcr.io/acme/*\n    digest: stable\nenvironments:\n  - name: dev\n    files: \
+             [dev/**]\n{dev}  - {{name: prod, files: [prod/**], after: dev, publish: commit, gates: {{manual: true}}}}\n"
+        );
+        let web = format!("apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: {WEB}:stable@{}\n", digest('a'));
+        let scratch = Scratch::new();
+        let files = [(".tagboat.yaml", config.as_str()), ("dev/web.yaml", &web), ("prod/web.yaml", &web)];
+        let store = Store::over(scratch.bare("gitops.git", &files).folder);
+        let address = serve((kind.router)(Arc::clone(&store)));
+        let stage = Self { kind, scratch, tags: MemoryTags::default(), store, address };
+        stage.tags.set(WEB, ["stable"]);
+        stage.push('b');
+        stage
+    }
+
+    fn push(&self, letter: char) {
+        self.tags.point(WEB, "stable", &digest(letter));
+    }
+
+    fn passing<'a>(&'a self, now: &'a str) -> Passing<'a> {
+        let url = RemoteUrl::from_path(&self.store.repository.folder);
+        let mirror = Mirror::open(&self.scratch.path("mirror"), url, Access::None, environment(None)).unwrap();
+        let remote: Arc<dyn Remote> = Arc::new(mirror);
+        let publishing = Publishing::Forge((self.kind.client)(&self.address));
+        Passing { remote, tags: &self.tags, now, publishing }
+    }
+
+    async fn pass(&self, time: &str) -> Outcome {
+        let outcome = self.passing(&format!("2026-11-20T{time}:00Z")).pass(Mode::Act).await;
+        assert_eq!(outcome.errors, []);
+        outcome
+    }
+
+    /// Returns the first letters of what dev and prod run.
+    fn runs(&self) -> String {
+        let letter = |environment: &str| {
+            let file = self.store.repository.show("main", &format!("{environment}/web.yaml"));
+            let text = String::from_utf8(file).unwrap();
+            text.split_once("@sha256:").unwrap().1.chars().next().unwrap()
+        };
+        ["dev", "prod"].into_iter().map(letter).collect()
+    }
+
+    fn report(&self, sha: &str, name: &str, word: &str) {
+        let (sha, name, word) = (sha.to_owned(), name.to_owned(), word.to_owned());
+        let is_run = self.kind.words.contains(&word.as_str());
+        let at = "2026-11-20T08:05:00Z";
+        self.store.kept().checks.push(CheckRow { sha, name, word, text: String::new(), at, is_run });
+    }
+}
+
+/// Says why an outcome leaves dev as it is.
+fn told(outcome: &Outcome) -> String {
+    outcome.skipped.iter().map(|row| row.reason.as_str()).collect::<Vec<_>>().join("\n")
+}
+
+pub(super) async fn a_digest_that_failed_went_back_and_is_kept_back_by_the_same_pass(kind: Kind) {
+    let stage = Stage::new(kind, "    publish: commit\n    onFailure: {checks: [argocd/dev], within: 30m}\n");
+    stage.pass("08:00").await;
+    assert_eq!(stage.runs(), "ba");
+    stage.report(&stage.store.repository.tip("main"), "argocd/dev", kind.words[2]);
+    let outcome = stage.pass("08:10").await;
+    assert_eq!((stage.runs().as_str(), outcome.commits.len()), ("aa", 1), "{:?}", outcome.commits);
+    let tip = stage.store.repository.tip("main");
+    let outcome = stage.pass("08:20").await;
+    assert_eq!(stage.store.repository.tip("main"), tip, "a further pass does nothing");
+    let told = told(&outcome);
+    assert!(told.contains("stable is held: it failed (argocd/dev: "), "{told}");
+    assert!(told.contains("and went back to stable@sha256:aaaa"), "{told}");
+    stage.push('c');
+    stage.pass("09:00").await;
+    assert_eq!(stage.runs(), "ca", "something newer comes as ever");
+}
+
+pub(super) async fn a_digest_that_went_back_by_a_pull_request_of_its_own_stays_back(kind: Kind) {
+    let watched = "    publish: commit\n    onFailure: {checks: [argocd/dev], within: 2h, publish: autoMerge}\n";
+    let stage = Stage::new(kind, watched);
+    stage.pass("08:00").await;
+    stage.report(&stage.store.repository.tip("main"), "argocd/dev", kind.words[2]);
+    stage.pass("08:10").await;
+    assert_eq!((stage.runs().as_str(), stage.store.kept().pulls.len()), ("ba", 1));
+    let head = stage.store.pull(1).head;
+    stage.report(&stage.store.at(&head).unwrap(), "build", kind.words[0]);
+    for time in ["08:20", "08:30", "08:40"] {
+        stage.pass(time).await;
+    }
+    assert_eq!((stage.runs().as_str(), stage.store.pull(1).state), ("aa", Stands::Merged));
+    assert_eq!(stage.store.kept().pulls.len(), 1, "nothing is proposed again");
+}
+
+pub(super) async fn a_digest_that_a_person_rolled_back_by_a_pull_request_stays_back(kind: Kind) {
+    let stage = Stage::new(kind, "    publish: pullRequest\n");
+    stage.pass("08:00").await;
+    stage.store.merge(1).unwrap();
+    assert_eq!(stage.runs(), "ba");
+    let order = Order::Rollback { environment: "dev".into(), what: "web".to_owned(), to: None };
+    let said = Said { by: Some("sre"), reason: Some("outage"), ..Said::default() };
+    stage.passing("2026-11-20T09:00:00Z").order(&order, said).await.unwrap();
+    stage.pass("09:10").await;
+    assert_eq!(stage.store.pull(2).state, Stands::Open, "what a person ordered stands");
+    stage.store.merge(2).unwrap();
+    assert_eq!(stage.runs(), "aa");
+    for time in ["10:00", "11:00"] {
+        let outcome = stage.pass(time).await;
+        assert_eq!((stage.runs().as_str(), stage.store.kept().pulls.len()), ("aa", 2), "{:?}", outcome.proposals);
+        assert!(told(&outcome).contains("stable is held: sre rolled it back"), "{}", told(&outcome));
+    }
+    let (environment, image, tag) = ("dev".into(), WEB.parse().unwrap(), "stable".parse().unwrap());
+    let order = Order::Promote { environment, image, tag, at_once: true, skipped: [].into() };
+    stage
+        .passing("2026-11-20T12:00:00Z")
+        .order(&order, Said { reason: Some("mended"), ..Said::default() })
+        .await
+        .unwrap();
+    stage.pass("12:10").await;
+    assert_eq!(stage.store.pull(3).state, Stands::Open, "what a person ordered stands");
+    stage.store.merge(3).unwrap();
+    stage.pass("13:00").await;
+    assert_eq!((stage.runs().as_str(), stage.store.kept().pulls.len()), ("ba", 3));
+}
+
+/// Makes one test of each on a kind of forge.
+macro_rules! moving {
+    ($kind:expr) => {
+        $crate::forge::moving::moving! { @ $kind;
+            a_digest_that_failed_went_back_and_is_kept_back_by_the_same_pass
+            a_digest_that_went_back_by_a_pull_request_of_its_own_stays_back
+            a_digest_that_a_person_rolled_back_by_a_pull_request_stays_back
+        }
+    };
+    (@ $kind:expr; $($name:ident)*) => {
+        mod moving {
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    $crate::forge::moving::$name($kind).await;
+                }
+            )*
+        }
+    };
+}
+pub(super) use moving;
