@@ -321,6 +321,8 @@ pub struct Queue {
     pub is_in: bool,
     /// How it left the queue last, where it ever has.
     pub left: Option<Left>,
+    /// Whether the forge tells of those that are in it alone: what was there before and what never was look alike.
+    pub is_mute: bool,
 }
 
 /// How a pull request left a merge queue.

@@ -102,7 +102,7 @@ async fn a_digest_that_an_order_took_back_comes_again_by_the_word_of_a_person_al
     let back = scene.rollback("09:00", "prod").await;
     assert_eq!(both(), "ba");
     let note = &back.skipped[0].reason;
-    assert!(note.contains("`tagboat promote ghcr.io/acme/web:stable --to prod --now`"), "{note}");
+    assert!(note.contains("`tagboat promote ghcr.io/acme/web:stable --to prod --now --reason …`"), "{note}");
     for hour in ["10:00", "11:00"] {
         let outcome = scene.pass(hour).await;
         assert_eq!(both(), "ba", "{:?}", outcome.commits);

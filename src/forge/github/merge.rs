@@ -230,7 +230,7 @@ pub(super) fn queue(pull: &Value) -> Option<Queue> {
     let last = &pull["timelineItems"]["nodes"].as_array()?.first().unwrap_or(&Value::Null);
     let at = last["createdAt"].as_str().map(str::to_owned);
     let why = shorten(last["reason"].as_str().unwrap_or("GitHub does not say why"));
-    Some(Queue { is_in: pull["isInMergeQueue"].as_bool()?, left: at.map(|at| Left { at, why }) })
+    Some(Queue { is_in: pull["isInMergeQueue"].as_bool()?, left: at.map(|at| Left { at, why }), is_mute: false })
 }
 
 /// Returns the title and the text of the commit by which it is merged, where GitHub makes one: the title of a merge stays its own.

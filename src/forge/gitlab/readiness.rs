@@ -197,7 +197,7 @@ pub(super) fn newest(statuses: Vec<RawStatus>) -> Vec<Check> {
 fn queue(request: &RawMergeRequest) -> Queue {
     let why = "GitLab does not list why".to_owned();
     let is_in = request.merge_when_pipeline_succeeds;
-    Queue { is_in, left: (!is_in).then(|| Left { at: String::new(), why }) }
+    Queue { is_in, left: (!is_in).then(|| Left { at: String::new(), why }), is_mute: true }
 }
 
 /// Says why GitLab would not merge it now.

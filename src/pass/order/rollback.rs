@@ -83,7 +83,7 @@ pub(super) async fn settle(
                 let reason = format!(
                     "the tag stays and only its digest goes back, which history remembers in the place of a hold: {current} \
                      stays away from {name} and what comes after it until `tagboat promote {image}:{tag} --to {name} \
-                     --now`, or somebody's own commit, brings it again"
+                     --now --reason …`, or somebody's own commit, brings it again"
                 );
                 settled.notes.push(Skipped { what: image.to_string(), reason });
             }

@@ -14,7 +14,8 @@ use crate::model::marker;
 use crate::model::outcome::Landed;
 use crate::model::proposal::Action;
 use crate::model::pull_request::{
-    Check, Glance, LABEL_HOLD, LABEL_RETRY, Marker, Merge, PullRequest, PullRequestStyle, Queued, Readiness, Status,
+    Check, Glance, LABEL_HOLD, LABEL_RETRY, Marker, Merge, PullRequest, PullRequestStyle, Queue, Queued, Readiness,
+    Status,
 };
 use crate::publish::making::{MakeError, blocking};
 use crate::publish::plan::PlannedCommit;
@@ -114,7 +115,10 @@ pub(super) async fn merge(
         }
         Verdict::Queued => {
             course.action = Action::Enqueued;
-            return Ok(());
+            return match pull_request.put() {
+                None => stands(forge, (pull_request, tip), &readiness).await,
+                Some(_) => Ok(()),
+            };
         }
         Verdict::MayArm(_) if pull_request.is_surely_armed() => {
             course.action = Action::Enqueued;
@@ -129,7 +133,10 @@ pub(super) async fn merge(
                     taken_back(forge, pull_request, &readiness).await?;
                     course.reason = Some(format!("{reason}; {other}"));
                 }
-                Merge::Merged(_) | Merge::Enqueued => course.action = Action::Enqueued,
+                Merge::Merged(_) | Merge::Enqueued => {
+                    course.action = Action::Enqueued;
+                    stands(forge, (pull_request, tip), &readiness).await?;
+                }
             }
             return Ok(());
         }
@@ -153,7 +160,10 @@ pub(super) async fn merge(
             applied.landed.push(landed(course, merged, again));
             return remove(place, head, commit).await;
         }
-        Merge::Enqueued => course.action = Action::Enqueued,
+        Merge::Enqueued => {
+            course.action = Action::Enqueued;
+            stands(forge, (pull_request, tip), &readiness).await?;
+        }
         Merge::NotReady(reason) => {
             taken_back(forge, pull_request, &readiness).await?;
             course.reason = Some(reason);
@@ -173,8 +183,8 @@ pub(super) async fn stop(forge: &dyn Forge, pull_request: &PullRequest, course: 
     Ok(())
 }
 
-/// Writes into the hidden line of the body, before it is put into a merge queue, at which head and base that was: not every forge lists what
-/// is in its queue, and none says that it has been there. Returns `false`, and says so, where there is no such line.
+/// Writes into the hidden line of the body, before it is put into a merge queue, at which head and base that was. Returns `false`, and says
+/// so, where there is no such line. Where the forge does not tell of those that have left, [`stands`] does so behind.
 async fn put(
     forge: &dyn Forge,
     (pull_request, tip): (&PullRequest, &CommitId),
@@ -186,13 +196,37 @@ async fn put(
         course.reason = Some("its body has lost the hidden line by which it would be known again".to_owned());
         return Ok(false);
     };
-    let left = queue.left.as_ref().map(|left| left.at.clone());
+    if !queue.is_mute {
+        note(forge, (pull_request, tip), (marker, queue)).await?;
+    }
+    Ok(true)
+}
+
+/// Writes down that it stands in a merge queue where the forge would not tell that it has been there; a pass that was cut off before
+/// leaves that to the next one, which finds it there, or puts it there again.
+async fn stands(
+    forge: &dyn Forge,
+    (pull_request, tip): (&PullRequest, &CommitId),
+    readiness: &Readiness,
+) -> Result<(), MakeError> {
+    match (&readiness.queue, &pull_request.marker) {
+        (Some(queue), Some(marker)) if queue.is_mute => note(forge, (pull_request, tip), (marker, queue)).await,
+        _ => Ok(()),
+    }
+}
+
+async fn note(
+    forge: &dyn Forge,
+    (pull_request, tip): (&PullRequest, &CommitId),
+    (marker, queue): (&Marker, &Queue),
+) -> Result<(), MakeError> {
+    let left = queue.left.as_ref().map(|left| left.at.clone()).filter(|at| !at.is_empty());
     let queued = Some(Queued { commit: pull_request.commit.clone(), base: tip.clone(), left });
     if marker.queued != queued {
         let body = marker::replace(&pull_request.body, &Marker { queued, ..marker.clone() });
         forge.rewrite(pull_request, &pull_request.title, &body).await?;
     }
-    Ok(true)
+    Ok(())
 }
 
 /// Writes the body as it was before a merge queue refused it.
@@ -260,7 +294,7 @@ fn verdict(
 fn left(pull_request: &PullRequest, tip: &CommitId, readiness: &Readiness) -> Option<String> {
     let put = pull_request.put().filter(|put| put.base == *tip)?;
     let left = readiness.queue.as_ref()?.left.as_ref()?;
-    // Where the forge does not say when it left, it knows of none that was not there.
+    // What a mute forge has had was written down only once it was there.
     let is_since = left.at.is_empty() || put.left.as_ref() != Some(&left.at);
     is_since.then(|| {
         format!(

@@ -274,7 +274,7 @@ fn a_hook_that_refuses_the_push_is_an_error_with_its_words() {
       branch main: the remote refuses the push: pre-receive hook declined; changes
         need a review
 
-    Nothing was published (2 failed).
+    Nothing was published (1 failed).
     ");
 }
 

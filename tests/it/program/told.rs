@@ -47,7 +47,7 @@ fn fate(command: &str) -> Fate {
         Fate::Read("there is no such forge; `program::forges` and `program::github` run them")
     } else if command.contains("--repo ssh://") {
         Fate::Read("there is no such server; `git::ssh` runs it")
-    } else if command.contains(" … ") {
+    } else if command.contains(" … ") || command.contains("…:…") {
         Fate::Read("it is shortened")
     } else if begins("tagboat rollback canary") {
         Fate::Read("its page has environments of its own; `program::branches` runs it")

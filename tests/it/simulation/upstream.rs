@@ -247,8 +247,11 @@ pub(super) fn newer(world: &World, session: &Session, image: usize, than: &str) 
     world.upstream.as_ref()?.runs_at(tip, image).filter(|value| is_followed(&value.tag) && is_lower(than, &value.tag))
 }
 
+/// What ran at some moment, by the number of its image.
+type Ran<'a> = &'a dyn Fn(usize) -> Option<Value>;
+
 /// Whether something held of what it ran after any commit of the line that a session saw.
-pub(super) fn ever(world: &World, session: &Session, holds: &dyn Fn(&dyn Fn(usize) -> Option<Value>) -> bool) -> bool {
+pub(super) fn ever(world: &World, session: &Session, holds: &dyn Fn(Ran<'_>) -> bool) -> bool {
     let (Some(upstream), Some(tip)) = (world.upstream.as_ref(), session.round.upstream.tip.as_ref()) else {
         return false;
     };
