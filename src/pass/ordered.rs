@@ -10,7 +10,7 @@ use crate::config::repository::Repository;
 use crate::git::GitError;
 use crate::model::change::ChangeSet;
 use crate::model::environment::Publish;
-use crate::model::gate::GateState;
+use crate::model::gate::{Gate, GateName, GateState};
 use crate::model::proposal::{Action, Move, Proposal};
 use crate::model::pull_request::{
     HeadBranch, LABEL_HOLD, LABEL_REBASE, LABEL_RETRY, PullRequest, Rebase, State, Status,
@@ -76,15 +76,26 @@ pub(super) async fn again(
         let Some(message) = blocking(move || remote.message(&tip)).await? else { continue };
         let again = if is_left { None } else { standing::again(inputs, planned, group, &message).await };
         let waiting = match again {
-            Some(Stands::Merged(again))
+            Some(Stands::Merged(mut again))
                 if again.proposal.environment == *name && head.key.as_deref() == Some(&again.commit.key) =>
             {
-                let gates = &again.proposal.gates;
                 let environment = config.environments.named(name);
+                let wanted = environment.map_or(0, approvals_of);
+                let known = planned.observation.approvals.get(&place).and_then(|known| known.as_ref().ok());
+                let is_approved =
+                    known.is_some_and(|known| known.head.as_ref() == Some(&head.tip) && known.count >= wanted);
+                for gate in
+                    again.proposal.gates.iter_mut().filter(|gate| gate.name == GateName::Approvals && is_approved)
+                {
+                    gate.state = GateState::Pass;
+                }
+                let gates = &again.proposal.gates;
+                // Approvals are counted at the head that is judged for the merge.
+                let by_merge = |gate: &Gate| gate.name == GateName::Approvals && standing.pull_requests.is_some();
                 let own = Desired {
-                    gates_pass: gates.iter().all(|gate| gate.state == GateState::Pass),
+                    gates_pass: gates.iter().all(|gate| gate.state == GateState::Pass || by_merge(gate)),
                     is_settled: gates.iter().all(|gate| gate.name.stays_passed()),
-                    approvals: environment.map_or(0, approvals_of),
+                    approvals: wanted,
                     ..desired((config, planned), &head, &again, limit)
                 };
                 let looked = look_at(run, onto, (config, &head), own.clone()).await?;

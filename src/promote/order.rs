@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::model::checks::ChecksWant;
 use crate::model::decision::{Decision, Question};
-use crate::model::environment::{Environment, EnvironmentName, Environments, Publish};
+use crate::model::environment::{Environment, EnvironmentName, Environments};
 use crate::model::gate::{Gate, GateName, GateState};
 use crate::model::history::{Descent, Mover, Ordered, Past, Timeline};
 use crate::model::image::{ImageName, Tag};
@@ -212,8 +212,8 @@ pub fn gates(seen: &Seen<'_>, environment: &Environment, moves: &[Move], skipped
     let matching = Matching::of(observation, seen.environments, seen.decisions);
     let soaking = super::soaking(observation, &matching, environment, moves);
     let proofs = judged::proofs(observation, &matching, environment, moves);
-    // No pull request stands for it yet; `manual` says what lets it pass.
-    let forge = judged::Forge { proofs: &proofs, approvals: None, publish: Publish::Commit };
+    // No pull request stands for it yet.
+    let forge = judged::Forge { proofs: &proofs, approvals: None, publish: environment.publish };
     let asking = (&environment.name, moves);
     let bench = Bench { now: observation.now, soaking: &soaking, asking, answers: &observation.answers, forge };
     let specs: Vec<_> = environment.gates.iter().filter(|spec| !skipped.contains(&spec.name())).cloned().collect();

@@ -281,7 +281,12 @@ async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, Or
         Order::Promote { image, tag, at_once, skipped, .. } => {
             let sites = ground.observation.sites.iter();
             let image = image.among(sites.filter_map(|site| site.image.as_ref()))?;
-            promote::settle(&mut ground, &image, tag, *at_once, skipped).await?
+            let stands = match published(given, order, environment) {
+                Publish::Commit => false,
+                Publish::PullRequest => true,
+                Publish::AutoMerge => matches!(given.publishing, Publishing::Forge(_)),
+            };
+            promote::settle(&mut ground, (&image, tag), *at_once, skipped, stands).await?
         }
     };
     if settled.moves.is_empty() {

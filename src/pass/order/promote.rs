@@ -18,13 +18,14 @@ use crate::pass::elsewhere;
 use crate::pass::order::{Ground, OrderError, Settled, refused, usage};
 use crate::promote::{self, order};
 
-/// Finds what moves, or why it may not.
+/// Finds what moves, or why it may not. What `stands` as a pull request, or a branch, until a person merges it or lets it pass, does not
+/// wait for people beforehand: nobody could approve what is not there.
 pub(super) async fn settle(
     ground: &mut Ground<'_>,
-    image: &ImageName,
-    tag: &Tag,
+    (image, tag): (&ImageName, &Tag),
     at_once: bool,
     skipped: &BTreeSet<GateName>,
+    stands: bool,
 ) -> Result<Settled, OrderError> {
     let decisions = decide(ground, image).await?;
     let config = ground.inputs.config;
@@ -74,9 +75,15 @@ pub(super) async fn settle(
         settled.notes.push(Skipped { what: image.to_string(), reason });
     }
     settled.gates = judge(ground, &decisions, (image, tag), &settled.moves, skipped).await;
-    if let Some(reason) = order::objection(&settled.gates) {
+    let is_for_people = |gate: &Gate| matches!(gate.name, GateName::Approvals | GateName::Manual);
+    let (later, now): (Vec<Gate>, Vec<Gate>) =
+        settled.gates.iter().cloned().partition(|gate| stands && is_for_people(gate));
+    if let Some(reason) = order::objection(&later) {
+        settled.notes.push(Skipped { what: image.to_string(), reason: format!("it stands until then: {reason}") });
+    }
+    if let Some(reason) = order::objection(&now) {
         let names: Vec<&str> =
-            settled.gates.iter().filter(|gate| gate.state != GateState::Pass).map(|gate| gate.name.as_str()).collect();
+            now.iter().filter(|gate| gate.state != GateState::Pass).map(|gate| gate.name.as_str()).collect();
         let hint = format!("wait, or name what is not to be waited for: `--skip {}`", names.join(","));
         return Err(refused(format!("{name} still waits: {reason}"), hint));
     }

@@ -255,15 +255,18 @@ fn only_these_commands_that_people_are_told_are_not_run() {
     });
     insta::assert_snapshot!(read.collect::<Vec<_>>().join("\n"), @"
     tagboat check --forge: there is no such forge; `program::forges` and `program::github` run them
+    tagboat check --forge gitea: there is no such forge; `program::forges` and `program::github` run them
     tagboat demo: `program::demo` runs it
     tagboat explain: it is the command's name
     tagboat hold: it is the command's name
     tagboat promote: it is the command's name
     tagboat promote … --skip manual: it is shortened
+    tagboat promote …:… --to …: it is shortened
+    tagboat promote …:… --to … --now --reason 'it is slow': it is shortened
     tagboat release: it is the command's name
     tagboat rollback: it is the command's name
     tagboat rollback canary web: its page has environments of its own; `program::branches` runs it
-    tagboat rollback … …: it is shortened
+    tagboat rollback … … --to …: it is shortened
     tagboat run --repo https://git.acme.example/acme/gitops --forge gitea: there is no such forge; `program::forges` and `program::github` run them
     tagboat run --repo https://git.acme.example/acme/gitops --forge github: there is no such forge; `program::forges` and `program::github` run them
     tagboat run --repo ssh://git@git.acme.example/acme/gitops.git --forge plain: there is no such server; `git::ssh` runs it

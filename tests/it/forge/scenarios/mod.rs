@@ -298,6 +298,7 @@ macro_rules! scenarios {
                 a_base_that_moved_elsewhere_burns_no_checks_unless_asked_for;
             ordering:
                 what_was_ordered_is_merged_by_a_later_pass_once_its_checks_pass
+                what_was_ordered_stands_until_it_is_approved
                 a_rollback_that_was_ordered_is_a_persons_to_merge
                 a_downgrade_that_says_it_was_ordered_forward_is_a_persons_to_merge
                 what_was_ordered_past_a_gate_is_a_persons_to_merge

@@ -226,3 +226,21 @@ pub(in crate::forge) async fn what_was_ordered_where_a_person_merges_stays_their
         assert_eq!((stage.runs(), stage.states()), ("1.4.0".to_owned(), vec![Stands::Open]));
     }
 }
+
+/// Nobody can approve what is not there: it stands, and is merged by the pass that finds it approved.
+pub(in crate::forge) async fn what_was_ordered_stands_until_it_is_approved(kind: Kind) {
+    let stage = Stage::new(kind, &format!("{AUTO}    gates: {{approvals: 1}}\n"));
+    let outcome = stage.promote(7, "1.5.0").await;
+    assert_eq!(outcome.proposals[0].action, Action::Opened);
+    let told: Vec<&str> = outcome.skipped.iter().map(|skipped| skipped.reason.as_str()).collect();
+    assert_eq!(told, ["it stands until then: approvals: 0 of 1 approvals of its head commit"]);
+    stage.check("build", kind.words[0]);
+    stage.outcome("mirror", 9).await;
+    assert_eq!((stage.runs().as_str(), stage.states()), ("1.4.0", vec![Stands::Open]));
+    let head = stage.only().sha;
+    let review = ("grace".to_owned(), kind.reviews[0].to_owned(), head);
+    stage.store.change(1, |pull| pull.reviews.push(review));
+    let outcome = stage.outcome("mirror", 10).await;
+    assert!(outcome.proposals.iter().any(|proposal| proposal.action == Action::Merged), "{:#?}", outcome.proposals);
+    assert_eq!(stage.runs(), "1.5.0");
+}
