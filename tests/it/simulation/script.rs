@@ -135,8 +135,11 @@ impl Script {
 }
 
 impl Script {
-    /// Lets an image follow a moving tag, in one of four worlds.
+    /// Lets an image follow a moving tag, in one of four worlds, where that is asked for.
     fn draw_moving(&mut self) {
+        if super::number("TAGBOAT_MOVING", 0) == 0 {
+            return;
+        }
         let mut rng = Rng::with_seed(self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x6d6f_7669_6e67_2121);
         if rng.u8(..4) == 0 && moving::fits(&self.setting) {
             self.setting.has_moving = true;
