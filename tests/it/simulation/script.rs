@@ -148,8 +148,11 @@ impl Script {
     }
 
     /// Lets people hold what has just been built while the base takes no push, in one of six worlds: so it is only proposed to
-    /// be held when the next pass comes.
+    /// be held when the next pass comes; where that is asked for.
     fn draw_proposed_holds(&mut self) {
+        if super::number("TAGBOAT_PROPOSED", 0) == 0 {
+            return;
+        }
         let mut rng = Rng::with_seed(self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x686f_6c64_735f_5f31);
         if rng.u8(..6) > 0 {
             return;

@@ -75,8 +75,12 @@ pub(in crate::simulation) fn push_head(world: &World, id: usize, name: &BranchNa
     match way {
         Way::Return => {
             // A later pass goes on with what one has proposed that could not push it.
-            let is_proposed =
-                world.git.heads.get(name).is_some_and(|old| Way::of(&world.git.commit(old).message) == way);
+            let before = world.git.heads.get(name).map(|old| &world.git.commit(old).message);
+            let is_proposed = before.is_some_and(|before| Way::of(before) == way);
+            // What stays for a person is made anew in its own words, which were judged when it first came.
+            if before.is_some_and(|before| words(before) == words(&world.git.commit(new).message)) {
+                return Ok(());
+            }
             let is_instead = session.was_forbidden || is_proposed;
             let stage = if is_instead { Stage::ProposedInstead } else { Stage::Proposed };
             returns::judge(world, session, &moves, trees, stage)
