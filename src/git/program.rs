@@ -3,8 +3,10 @@
 //! The entry point is `Program`. A process gets an environment that is made from nothing, a deadline and
 //! a bound on what it may print; nothing of it is ever written to disk here.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -45,6 +47,9 @@ const DEADLINE: Duration = Duration::from_secs(120);
 /// How much of each output is kept; the rest is read and thrown away.
 const OUTPUT_LIMIT: usize = 1 << 20;
 
+/// The programs that this process has found to be new enough, by their paths.
+static NEW_ENOUGH: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
 /// What a started program gets of the caller's environment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProgramEnvironment {
@@ -54,6 +59,24 @@ pub struct ProgramEnvironment {
     pub home: Option<PathBuf>,
     /// Further variables, by [`PASSED_THROUGH`].
     pub passed: Vec<(OsString, OsString)>,
+}
+
+impl ProgramEnvironment {
+    /// Returns where a program is: the first file of its name on the `PATH` that can be run.
+    ///
+    /// Looked for here rather than by whoever starts it: with a `PATH` that is not this process's own, the standard library would
+    /// copy the page tables of the whole process for each start (`fork`), which a path spares it (`posix_spawn`).
+    fn find(&self, name: &str) -> Option<PathBuf> {
+        let folders = std::env::split_paths(&self.path).filter(|folder| !folder.as_os_str().is_empty());
+        folders
+            .map(|folder| folder.join(name))
+            .find(|path| path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0))
+    }
+
+    fn found(&self, name: &str) -> Result<PathBuf, GitError> {
+        self.find(name)
+            .ok_or_else(|| GitError::Broken(format!("the `{name}` program is not on the PATH: install {name}")))
+    }
 }
 
 /// What a program did.
@@ -80,7 +103,7 @@ pub(super) struct Program {
     environment: ProgramEnvironment,
     ssh_command: OsString,
     header: Option<SecretString>,
-    version: OnceLock<Result<(), GitError>>,
+    path: OnceLock<Result<PathBuf, GitError>>,
     deadline: Duration,
     ends: PassEnd,
 }
@@ -98,7 +121,7 @@ impl Program {
             environment,
             ssh_command,
             header,
-            version: OnceLock::new(),
+            path: OnceLock::new(),
             deadline: DEADLINE,
             ends: PassEnd::default(),
         }
@@ -113,17 +136,29 @@ impl Program {
     ///
     /// A deadline that passes kills `git` with all that it has started: a transfer that trickles would go on with the mirror.
     pub(super) fn run(&self, arguments: &[&OsStr]) -> Result<Finished, GitError> {
-        self.ready()?;
-        self.start(arguments)
+        let path = self.path()?;
+        self.start(path, arguments)
     }
 
     /// Checks once that the program is there and new enough.
     pub(super) fn ready(&self) -> Result<(), GitError> {
-        self.version.get_or_init(|| self.check_version()).clone()
+        self.path().map(drop)
     }
 
-    fn check_version(&self) -> Result<(), GitError> {
-        let finished = self.start(&["version".as_ref()])?;
+    fn path(&self) -> Result<&Path, GitError> {
+        let found = self.path.get_or_init(|| {
+            let path = self.environment.found("git")?;
+            if !NEW_ENOUGH.lock().unwrap_or_else(PoisonError::into_inner).contains(&path) {
+                self.check_version(&path)?;
+                NEW_ENOUGH.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone());
+            }
+            Ok(path)
+        });
+        found.as_deref().map_err(Clone::clone)
+    }
+
+    fn check_version(&self, path: &Path) -> Result<(), GitError> {
+        let finished = self.start(path, &["version".as_ref()])?;
         let text = String::from_utf8_lossy(&finished.stdout).into_owned();
         let (major, minor) = MINIMUM_VERSION;
         match parse_version(&text) {
@@ -140,8 +175,8 @@ impl Program {
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the one place of the layer that starts a process")]
-    fn start(&self, arguments: &[&OsStr]) -> Result<Finished, GitError> {
-        let mut command = Command::new("git");
+    fn start(&self, path: &Path, arguments: &[&OsStr]) -> Result<Finished, GitError> {
+        let mut command = Command::new(path);
         command.env_clear();
         for (name, value) in self.variables() {
             command.env(name, value);
@@ -155,7 +190,7 @@ impl Program {
     /// Runs `gpg` on an input with arguments, none of which may hold a secret; `home` is the folder of its keyring.
     #[expect(clippy::disallowed_methods, reason = "this is the one place of the layer that starts a process")]
     pub(super) fn gpg(&self, arguments: &[&OsStr], home: Option<&Path>, input: &[u8]) -> Result<Finished, GitError> {
-        let mut command = Command::new("gpg");
+        let mut command = Command::new(self.environment.found("gpg")?);
         command.env_clear().env("PATH", &self.environment.path).env("LC_ALL", "C");
         command.env("HOME", self.environment.home.as_ref().unwrap_or(&self.repository));
         if let Some(home) = home {
@@ -327,14 +362,15 @@ mod tests {
     fn a_program_that_hangs_is_ended() {
         let folder = tempfile::tempdir().unwrap();
         let program = scripted(folder.path(), "#!/bin/sh\nexec sleep 600\n", Duration::from_millis(50));
-        assert!(matches!(program.start(&[]), Err(GitError::Unreachable(_))));
+        assert!(matches!(program.start(&folder.path().join("git"), &[]), Err(GitError::Unreachable(_))));
     }
 
     #[test]
     fn output_without_end_is_kept_to_a_bound() {
         let folder = tempfile::tempdir().unwrap();
         let script = "#!/bin/sh\nyes | head -c 3000000\nyes | head -c 3000000 >&2\nexit 7\n";
-        let finished = scripted(folder.path(), script, DEADLINE).start(&[]).unwrap();
+        let program = scripted(folder.path(), script, DEADLINE);
+        let finished = program.start(&folder.path().join("git"), &[]).unwrap();
         assert_eq!(finished.code, Some(7));
         assert_eq!((finished.stdout.len(), finished.stderr.len()), (OUTPUT_LIMIT, OUTPUT_LIMIT));
     }

@@ -15,7 +15,7 @@ use axum::extract::{Request, State};
 use axum::http::{Response, StatusCode};
 
 use crate::support::gate::Gate;
-use crate::support::repository::search_path;
+use crate::support::repository::{git_program, search_path};
 
 /// Largest request body that is taken.
 const BODY_LIMIT: usize = 64 << 20;
@@ -127,7 +127,7 @@ async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response<
 fn backend(root: &Path, variables: &[(&str, String)], body: &[u8]) -> Vec<u8> {
     use std::io::Write as _;
 
-    let mut child = Command::new("git")
+    let mut child = Command::new(git_program())
         .arg("http-backend")
         .env_clear()
         .env("PATH", search_path())

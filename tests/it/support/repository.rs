@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::LazyLock;
 
 use rustix::fs::StatVfsMountFlags;
 use tagboat::git::program::ProgramEnvironment;
@@ -182,7 +183,7 @@ impl Repository {
     #[expect(clippy::disallowed_methods, reason = "scratch repositories are made by the real program")]
     fn command(&self, arguments: &[&str], day: u8) -> Command {
         let date = format!("2026-01-{:02}T12:00:00Z", day.max(1));
-        let mut program = Command::new("git");
+        let mut program = Command::new(git_program());
         program
             .arg("-C")
             .arg(&self.folder)
@@ -206,6 +207,16 @@ impl Repository {
             .env("GIT_COMMITTER_DATE", &date);
         program
     }
+}
+
+/// Returns where the machine's `git` is: by its path, a process is started without a copy of this one's page tables.
+pub(crate) fn git_program() -> &'static Path {
+    static FOUND: LazyLock<PathBuf> = LazyLock::new(|| {
+        let folders = search_path();
+        let mut found = std::env::split_paths(&folders).map(|folder| folder.join("git"));
+        found.find(|path| path.is_file()).expect("git on the PATH")
+    });
+    &FOUND
 }
 
 /// Returns the `PATH` of the test run.
