@@ -329,6 +329,26 @@ pub struct Site {
 }
 
 impl Site {
+    /// Why the version that is written here cannot be changed, where a mistake in the file is the reason, and not somebody's wish or
+    /// that the version stands elsewhere.
+    pub fn fault(&self) -> Option<String> {
+        match (&self.skipped, &self.marker) {
+            (
+                Some(
+                    reason @ (SkipReason::DuplicateKey(_)
+                    | SkipReason::Alias(_)
+                    | SkipReason::FaultyMarker(_)
+                    | SkipReason::NamedPolicy(_)
+                    | SkipReason::Unsupported(_)),
+                ),
+                _,
+            ) => Some(reason.to_string()),
+            (None, Some(Marker::Faulty(reason))) => Some(SkipReason::FaultyMarker(reason.clone()).to_string()),
+            (None, Some(Marker::Named(name))) => Some(format!("the policy {name} was not looked up")),
+            _ => None,
+        }
+    }
+
     /// Returns the bytes of the first slot; an empty range at the site's place where there is none.
     pub fn bytes(&self) -> Span {
         self.slots.first().map_or(self.offset..self.offset, |slot| slot.span.clone())

@@ -14,7 +14,7 @@ use crate::model::observation::Observation;
 use crate::model::outcome::Skipped;
 use crate::model::policy::Groups;
 use crate::model::proposal::{Action, Move, Proposal, Way};
-use crate::model::site::Value;
+use crate::model::site::{Place, Value};
 use crate::model::source::SourceQuestion;
 use crate::promote::candidates::{Candidate, Holding, Search, Settled, predecessors, runs};
 use crate::promote::gates::{self, Bench, Judged};
@@ -137,6 +137,10 @@ fn one(
     for (group, reason) in missing(search, environment, groups).into_iter().chain(apart) {
         blocked.entry(group).or_insert(reason);
     }
+    let left_behind = left_behind(search, environment, groups, &moving);
+    for (group, reason) in left_behind {
+        blocked.entry(group).or_insert(reason);
+    }
     for (group, moves) in moving {
         // A configured group moves together: it waits for what cannot be told of one of its images.
         let held_up = blocked
@@ -232,6 +236,40 @@ fn missing<'g>(search: &Search<'_>, environment: &Environment, groups: &'g Group
         if let Some(before) = before.iter().find(|before| runs(before, image)) {
             let reason = format!("{image}: {before} runs it, and nothing follows it in {}", environment.name);
             found.entry(group.name.as_str()).or_insert(reason);
+        }
+    }
+    found
+}
+
+/// Finds for each configured group a place of one of its images that a fault in its file keeps as it is, and that would not have
+/// what the others of its image come to: an environment would run two versions of the group.
+fn left_behind<'g>(
+    search: &Search<'_>,
+    environment: &Environment,
+    groups: &'g Groups,
+    moving: &BTreeMap<&str, Vec<Move>>,
+) -> BTreeMap<&'g str, String> {
+    let mut found = BTreeMap::new();
+    if groups.0.is_empty() {
+        return found;
+    }
+    for site in &search.observation.sites {
+        let (Some(image), Some(fault)) = (&site.image, site.fault()) else { continue };
+        let Some(group) = groups.of(image) else { continue };
+        let Some(moves) = moving.get(group.name.as_str()) else { continue };
+        let owner = search.environments.of(site.branch.as_ref(), site.file.as_str());
+        if owner.is_none_or(|owner| owner.name != environment.name) {
+            continue;
+        }
+        let moved = moves.iter().filter(|step| step.image == *image).map(|step| &step.to.tag);
+        let mut comes: BTreeSet<_> = moved.collect();
+        if comes.is_empty() {
+            let stands = runs(search.observation, search.decisions, &environment.name, image);
+            comes.extend(stands.into_iter().map(|value| &value.tag));
+        }
+        if comes.iter().any(|tag| **tag != site.value.tag) {
+            let place = Place(&site.file, site.position);
+            found.entry(group.name.as_str()).or_insert_with(|| format!("{image}: {place} cannot be changed: {fault}"));
         }
     }
     found
