@@ -61,6 +61,9 @@ pub enum Redirects {
     Anywhere,
     /// Within the scheme, host and port that were asked.
     WithinHost,
+    /// To the page that was asked alone, with or without a slash at its end: what another page says, like one that asks for a
+    /// login, is no answer.
+    SamePage,
 }
 
 /// One request to be made, with everything that bounds it.
@@ -235,13 +238,16 @@ impl HttpClient {
                 return Err(refuse("from HTTPS to something else, which is not followed"));
             }
             if !is_same_place(&url, &next) {
-                if self.redirects == Redirects::WithinHost {
+                if self.redirects != Redirects::Anywhere {
                     return Err(refuse("to another host, which is not followed"));
                 }
                 if !is_loopback(&url) && is_loopback(&next) {
                     return Err(refuse("to this very machine, which is not followed"));
                 }
                 leave_secrets_behind(&mut headers);
+            }
+            if self.redirects == Redirects::SamePage && !is_same_page(&url, &next) {
+                return Err(refuse("to another page, which is not followed"));
             }
             been.push(url);
             if been.contains(&next) {
@@ -344,6 +350,11 @@ impl HttpClient {
 fn told_remaining(headers: &HeaderMap) -> Option<u64> {
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse().ok();
     number("x-ratelimit-remaining").or_else(|| number("ratelimit-remaining"))
+}
+
+/// Whether two addresses within one place differ in nothing but a slash at the end of their paths.
+fn is_same_page(one: &Url, other: &Url) -> bool {
+    one.path().trim_end_matches('/') == other.path().trim_end_matches('/') && one.query() == other.query()
 }
 
 /// Says of an error at a place where a redirect led that it is not of the one that was asked.

@@ -28,11 +28,16 @@ pub struct Hold {
 pub const BY_ITSELF: &str = "Tagboat";
 
 impl Hold {
+    /// Whether it is of a tag: a version that is written with a `v` is the same without.
+    pub fn is_of(&self, tag: &Tag) -> bool {
+        version(self.tag.as_str()) == version(tag.as_str())
+    }
+
     /// Whether it holds a tag of an image at a moment in an environment, which it reaches as one of `environments`:
     /// the environment itself and all before it. A version that is written with a `v` is the same without: who holds more does less.
     pub fn covers(&self, environments: &[&EnvironmentName], image: &ImageName, tag: &Tag, now: Timestamp) -> bool {
         self.image == *image
-            && version(self.tag.as_str()) == version(tag.as_str())
+            && self.is_of(tag)
             && self.until.is_none_or(|until| now < until)
             && self.environment.as_ref().is_none_or(|own| environments.contains(&own))
     }

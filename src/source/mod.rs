@@ -1,7 +1,7 @@
 //! The operator's sources, which gates ask: Prometheus servers, and whatever answers to GET.
 //!
-//! The entry points are [`Answers`], which gates ask through, and [`Sources::ask_all`]. A credential goes to the source's own host and nowhere else: a redirect to another one
-//! is not followed. Knows no gate and judges no answer.
+//! The entry points are [`Answers`], which gates ask through, and [`Sources::ask_all`]. A credential goes to the source's own host and nowhere else, and a redirect to another
+//! page is not followed: one that asks for a login answers, too. Knows no gate and judges no answer.
 
 mod json;
 mod prometheus;
@@ -146,7 +146,7 @@ impl Sources {
             named.insert(one.name, Source { kind: one.kind, base, credential: one.credential });
         }
         let now = Arc::clone(&clock);
-        let http = HttpClient::over(connections, Arc::new(move || now.now())).following(Redirects::WithinHost);
+        let http = HttpClient::over(connections, Arc::new(move || now.now())).following(Redirects::SamePage);
         let (missing, time_of_one) = ("the operator's file names no such source", TIME_OF_ONE);
         Self { named, missing, http, clock, time_of_one, ends: PassEnd::default() }
     }
@@ -189,9 +189,10 @@ impl Sources {
             }
             _ => {}
         }
+        let now = self.clock.now();
         let url = source.base.clone().and_then(|base| match &question.ask {
             Ask::Get { path, .. } => below(&base, path),
-            asked => Ok(prometheus::url(&base, asked, self.clock.now(), self.time_of_one)),
+            asked => Ok(prometheus::url(&base, asked, now, self.time_of_one)),
         });
         let (status, body) = self.read(source, url.map_err(said)?, deadline).await.map_err(said)?;
         let answer = match &question.ask {
@@ -201,7 +202,7 @@ impl Sources {
                 }
                 json.as_ref().map_or(Ok(Answer::Reached), |path| json::found(&body, path))
             }
-            asked @ (Ask::Instant { .. } | Ask::Range { .. }) => prometheus::answer(asked, status, &body),
+            asked @ (Ask::Instant { .. } | Ask::Range { .. }) => prometheus::answer(asked, now, status, &body),
         };
         answer.map_err(said)
     }

@@ -14,6 +14,10 @@ use url::Url;
 use crate::model::image::shorten;
 use crate::model::source::{Answer, Ask, Sample};
 
+/// How far the time of a sample may lie from what was asked about, besides a step: the clocks of two machines differ, and
+/// what looks for the newest samples goes back for as long (`--query.lookback-delta` of Prometheus).
+const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
+
 /// The most samples that are looked at.
 const MOST_SAMPLES: usize = 200_000;
 
@@ -87,8 +91,9 @@ struct RawSeries {
 #[derive(Deserialize)]
 struct RawPoint(f64, String);
 
-/// Reads an answer. Notes beside it are left out; with a warning it may be about a part of the facts, and is none.
-pub(super) fn answer(ask: &Ask, status: StatusCode, body: &[u8]) -> Result<Answer, String> {
+/// Reads an answer to what was asked at `now`. Notes beside it are left out; with a warning it may be about a part of the facts, and
+/// is none; nor is one about another time, as an old one out of a cache.
+pub(super) fn answer(ask: &Ask, now: Timestamp, status: StatusCode, body: &[u8]) -> Result<Answer, String> {
     let reply: RawReply = match serde_json::from_slice(body) {
         Ok(reply) => reply,
         Err(_) if !status.is_success() => return Err(format!("it answered {status}")),
@@ -113,16 +118,42 @@ pub(super) fn answer(ask: &Ask, status: StatusCode, body: &[u8]) -> Result<Answe
     let samples = match data.kind.as_str() {
         "scalar" => {
             let point: RawPoint = read(data.result)?;
+            is_timely(ask, now, &point, false)?;
             vec![sample(String::new(), &point, None)?]
         }
         "vector" | "matrix" => {
             let series: Vec<RawSeries> = read(data.result)?;
+            let of_one = |one: &RawSeries| {
+                one.value.iter().try_for_each(|point| is_timely(ask, now, point, false))?;
+                one.values.iter().try_for_each(|point| is_timely(ask, now, point, true))
+            };
+            series.iter().try_for_each(of_one)?;
             samples(series)?
         }
         "string" => return Err("it answered with a text, which is no number".to_owned()),
         other => return Err(format!("it answered with a `{}`, which is not understood", shorten(other))),
     };
     Ok(Answer::Samples(samples))
+}
+
+/// Refuses what is of another time than was asked about. A selector of a range (`up[1d]`) reaches back as far as it says.
+fn is_timely(ask: &Ask, now: Timestamp, point: &RawPoint, of_series: bool) -> Result<(), String> {
+    let Some(at) = moment(point.0) else { return Err(format!("it answered of no time: {}", point.0)) };
+    let (back, room) = match ask {
+        Ask::Range { range, step, .. } => (Some(*range), TOLERANCE.max(*step)),
+        Ask::Instant { .. } | Ask::Get { .. } => ((!of_series).then_some(SignedDuration::ZERO), TOLERANCE),
+    };
+    let is_late = at.duration_since(now) > room;
+    let is_early = back.is_some_and(|back| now.duration_since(at) > back.saturating_add(room));
+    match is_late || is_early {
+        true => Err(format!("it answered of {at}, and was asked about {now}: an old answer, or a clock that is wrong")),
+        false => Ok(()),
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a moment's milliseconds; what is out of reach has no moment")]
+fn moment(seconds: f64) -> Option<Timestamp> {
+    Some(seconds).filter(|at| at.is_finite()).and_then(|at| Timestamp::from_millisecond((at * 1000.0) as i64).ok())
 }
 
 fn samples(all: Vec<RawSeries>) -> Result<Vec<Sample>, String> {
@@ -145,11 +176,9 @@ fn samples(all: Vec<RawSeries>) -> Result<Vec<Sample>, String> {
     Ok(samples)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a moment's milliseconds; what is out of reach has no moment")]
 fn sample(series: String, point: &RawPoint, at: Option<f64>) -> Result<Sample, String> {
     let value = point.1.parse().map_err(|_not_a_number| format!("{} is no number", shorten(&point.1)))?;
-    let at = at.filter(|at| at.is_finite()).and_then(|at| Timestamp::from_millisecond((at * 1000.0) as i64).ok());
-    Ok(Sample { series, at, value })
+    Ok(Sample { series, at: at.and_then(moment), value })
 }
 
 /// Writes a series as Prometheus does, without quotes and cut short.
@@ -184,7 +213,7 @@ mod tests {
     }
 
     fn told_of(ask: &Ask, body: &str) -> String {
-        match answer(ask, StatusCode::OK, body.as_bytes()) {
+        match answer(ask, Timestamp::UNIX_EPOCH, StatusCode::OK, body.as_bytes()) {
             Ok(Answer::Samples(samples)) => {
                 let one = |sample: &Sample| {
                     format!(
@@ -208,7 +237,7 @@ mod tests {
                 r#"{{"status":"success","data":{{"resultType":"{kind}","result":{result}}},"warnings":[],"infos":["i"]}}"#
             ))
         };
-        assert_eq!(data("scalar", r#"[1700000000.1,"0.5"]"#), "=0.5");
+        assert_eq!(data("scalar", r#"[1.1,"0.5"]"#), "=0.5");
         assert_eq!(
             data(
                 "vector",
@@ -265,15 +294,52 @@ mod tests {
     }
 
     #[test]
+    fn what_is_of_another_time_is_no_answer() {
+        let now: Timestamp = "2026-11-20T09:00:00Z".parse().unwrap();
+        let hour = SignedDuration::from_hours(1);
+        let range = |step| Ask::Range { expr: "up".to_owned(), range: hour, step };
+        let (minutely, hourly) = (range(SignedDuration::from_mins(1)), range(hour));
+        let told = |ask: &Ask, kind: &str, of: &str| {
+            let at = now.as_second() + of.parse::<i64>().unwrap();
+            let point = format!(r#"[{at},"0"]"#);
+            let result = match kind {
+                "scalar" => point,
+                "vector" => format!(r#"[{{"metric":{{}},"value":{point}}}]"#),
+                _ => format!(r#"[{{"metric":{{}},"values":[{point}]}}]"#),
+            };
+            let body = format!(r#"{{"status":"success","data":{{"resultType":"{kind}","result":{result}}}}}"#);
+            answer(ask, now, StatusCode::OK, body.as_bytes()).map(drop)
+        };
+        for kind in ["scalar", "vector"] {
+            assert_eq!((told(&instant(), kind, "-299"), told(&instant(), kind, "299")), (Ok(()), Ok(())));
+            let yesterday = told(&instant(), kind, "-86400").unwrap_err();
+            let words = "it answered of 2026-11-19T09:00:00Z, and was asked about 2026-11-20T09:00:00Z: an old answer, or a clock";
+            assert!(yesterday.starts_with(words), "{yesterday}");
+            assert!(told(&instant(), kind, "-301").is_err() && told(&instant(), kind, "301").is_err());
+        }
+        assert_eq!(told(&instant(), "matrix", "-86400"), Ok(()), "`up[1d]` reaches back");
+        assert!(told(&instant(), "matrix", "301").is_err());
+        assert_eq!((told(&minutely, "matrix", "-3899"), told(&minutely, "matrix", "299")), (Ok(()), Ok(())));
+        assert!(told(&minutely, "matrix", "-3901").is_err() && told(&minutely, "matrix", "301").is_err());
+        assert_eq!(told(&hourly, "matrix", "-7199"), Ok(()), "aligned to its step");
+        let no_time = r#"{"status":"success","data":{"resultType":"scalar","result":[1e300,"0"]}}"#;
+        assert!(answer(&instant(), now, StatusCode::OK, no_time.as_bytes()).unwrap_err().contains("no time"));
+    }
+
+    #[test]
     fn errors_are_told_in_its_own_words() {
         let refused = r#"{"status":"error","errorType":"bad_data","error":"parse error\u0007: unexpected end"}"#;
-        let reason = answer(&instant(), StatusCode::BAD_REQUEST, refused.as_bytes()).unwrap_err();
+        let reason =
+            answer(&instant(), Timestamp::UNIX_EPOCH, StatusCode::BAD_REQUEST, refused.as_bytes()).unwrap_err();
         assert!(
             reason.starts_with("it refuses the query: bad_data: parse error") && !reason.contains('\u{7}'),
             "{reason}"
         );
-        assert_eq!(answer(&instant(), StatusCode::OK, refused.as_bytes()).unwrap_err(), reason);
-        assert_eq!(answer(&instant(), StatusCode::NOT_FOUND, b"<html>").unwrap_err(), "it answered 404 Not Found");
+        assert_eq!(answer(&instant(), Timestamp::UNIX_EPOCH, StatusCode::OK, refused.as_bytes()).unwrap_err(), reason);
+        assert_eq!(
+            answer(&instant(), Timestamp::UNIX_EPOCH, StatusCode::NOT_FOUND, b"<html>").unwrap_err(),
+            "it answered 404 Not Found"
+        );
         assert!(told("<html>").contains("something else than Prometheus"));
         assert_eq!(told(r#"{"status":"success"}"#), "its answer holds no data");
     }

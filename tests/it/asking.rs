@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use jiff::{SignedDuration, Timestamp};
+use tagboat::clock::{Clock as _, SystemClock};
 use tagboat::git::Remote;
 use tagboat::manifest::Limits;
 use tagboat::model::environment::BranchName;
@@ -13,7 +15,7 @@ use tagboat::pass::run::{Mode, Run, run};
 use tagboat::source::{Kind, Sources};
 
 use crate::support::memory::{MemoryRemote, MemoryTags};
-use crate::support::sources::{Mood, Prometheus, none};
+use crate::support::sources::{Mood, NOW, Prometheus, none};
 
 const QUERY: &str = "query: {source: prom, expr: 'sum(errors)', expect: \"< 0.01\"}";
 
@@ -113,7 +115,7 @@ async fn nothing_but_numbers_as_expected_lets_a_version_pass() {
         (Mood::vector(&[("a", "0"), ("b", "0.5")]), "fail: 0.5 of {pod=b} is not < 0.01 (1 of 2 samples)"),
         (Mood::vector(&[]), "wait: the query matches nothing, which proves nothing"),
         (Mood::Result("string", "[1,\"0\"]".to_owned()), "answered with a text, which is no number"),
-        (Mood::Result("scalar", "[1,\"7\"]".to_owned()), "fail: 7 is not < 0.01"),
+        (Mood::Result("scalar", format!("[{NOW},\"7\"]")), "fail: 7 is not < 0.01"),
         (
             Mood::Body(422, r#"{"status":"error","errorType":"execution","error":"too many"}"#.to_owned()),
             "wait: the source `prom` cannot be asked: it refuses the query: execution: too many",
@@ -123,6 +125,8 @@ async fn nothing_but_numbers_as_expected_lets_a_version_pass() {
         (Mood::Body(200, "{}".to_owned()), "something else than Prometheus"),
         (Mood::Huge, "answered with more than 8388608 bytes"),
         (Mood::Redirect(elsewhere.url()), "to another host, which is not followed"),
+        (Mood::Redirect("/login".to_owned()), "to another page, which is not followed"),
+        (Mood::Result("scalar", "[1,\"0\"]".to_owned()), "it answered of 1970-01-01T00:00:01Z, and was asked about"),
     ] {
         prometheus.set(mood.clone());
         let outcome = scene.pass(&sources).await;
@@ -178,10 +182,16 @@ async fn a_query_with_variables_asks_for_each_image() {
 async fn over_a_range_every_sample_counts() {
     let scene = Scene::new("query: {source: prom, expr: up, range: 1h, step: 5m, expect: \">= 1\"}");
     let result = |values: &str| Mood::Result("matrix", format!("[{{\"metric\":{{}},\"values\":[{values}]}}]"));
-    let prometheus = Prometheus::start(result("[1795161600,\"1\"],[1795161900,\"0\"]")).await;
+    let point = |minutes: i64, value: &str| {
+        let at = SystemClock.now() - SignedDuration::from_mins(minutes);
+        (at.as_second(), format!("[{},\"{value}\"]", at.as_second()))
+    };
+    let ((_, good), (at, bad)) = (point(10, "1"), point(5, "0"));
+    let prometheus = Prometheus::start(result(&format!("{good},{bad}"))).await;
     let sources = prometheus.source("prom", Kind::Prometheus);
     let outcome = scene.pass(&sources).await;
-    assert_eq!(told(&outcome), "fail: 0 at 2026-11-20T08:05:00Z is not >= 1 (1 of 2 samples)");
+    let at = Timestamp::from_second(at).unwrap();
+    assert_eq!(told(&outcome), format!("fail: 0 at {at} is not >= 1 (1 of 2 samples)"));
     let asked = prometheus.asked().remove(0);
     assert_eq!((asked.path.as_str(), asked.query["step"].as_str()), ("/api/v1/query_range", "300"));
     let moment = |name: &str| asked.query[name].parse::<f64>().unwrap();
@@ -189,7 +199,11 @@ async fn over_a_range_every_sample_counts() {
     prometheus.set(result(""));
     let outcome = scene.pass(&sources).await;
     assert!(told(&outcome).contains("has no number"), "{}", told(&outcome));
-    prometheus.set(result("[1795161600,\"1\"],[1795161900,\"2\"]"));
+    let ((_, old), (_, better)) = (point(24 * 60, "1"), point(5, "2"));
+    prometheus.set(result(&format!("{old},{better}")));
+    let outcome = scene.pass(&sources).await;
+    assert!(told(&outcome).contains("an old answer, or a clock that is wrong"), "{}", told(&outcome));
+    prometheus.set(result(&format!("{good},{better}")));
     scene.pass(&sources).await;
     assert!(scene.has_moved());
 }

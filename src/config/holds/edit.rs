@@ -128,8 +128,9 @@ pub fn release(text: &str, is_released: impl Fn(&Hold) -> bool) -> Result<(Strin
                     0 => list_start(text, &holds)?,
                     _ => entries[position - 1].end,
                 };
-                let start = line_start(text, dash(text, before, &entries[position])?);
-                let end = line_end(text, last_byte(text, entries[position].end));
+                let dash = dash(text, before, &entries[position])?;
+                let start = line_start(text, dash);
+                let end = own_end(text, &entries[position], dash - start);
                 edited.replace_range(start..end, "");
             }
             if !gone.contains(&false) {
@@ -192,6 +193,27 @@ fn dash(text: &str, from: usize, entry: &Span) -> Result<usize, EditError> {
     let found = outside_comments(text, from, entry.start, '-').ok_or_else(|| odd.clone())?;
     let before = &text[line_start(text, found)..found];
     if before.chars().all(|blank| blank == ' ') { Ok(found) } else { Err(odd) }
+}
+
+/// Returns where the last line of an entry itself ends. To the parser a text of several lines (`|`, `>`) reaches up to what comes next: comments that
+/// stand no further in than the entry's dash are not its own.
+fn own_end(text: &str, entry: &Span, dash: usize) -> usize {
+    let mut end = line_end(text, last_byte(text, entry.end));
+    let mut own = end;
+    while end > entry.start {
+        let start = line_start(text, last_byte(text, end));
+        let line = &text[start..end];
+        let words = line.trim_start_matches(' ');
+        let is_comment = words.starts_with('#') && line.len() - words.len() <= dash;
+        if start <= entry.start || !(is_comment || words.trim().is_empty()) {
+            break;
+        }
+        end = start;
+        if is_comment {
+            own = end;
+        }
+    }
+    own
 }
 
 /// Finds the comma behind an entry in brackets.

@@ -127,7 +127,7 @@ fn a_hold_ends_at_its_time_and_reaches_the_environments_after_its_own() {
 }
 
 /// Every layout holds nginx 1, then redis 7.
-const LAYOUTS: [&str; 17] = [
+const LAYOUTS: [&str; 19] = [
     "version: 1\nholds:\n- image: nginx\n  tag: '1'\n- image: redis\n  tag: 7\n",
     "version: 1\nholds:\n  -\n    image: nginx # why\n    tag: '1'\n\n  - # second\n    image: redis\n    tag: 7",
     "holds:\n- {image: nginx, tag: '1'}   # a - b\n# - {image: gone, tag: 1}\n- {image: redis, tag: 7}\n\nversion: 1 # end",
@@ -145,6 +145,8 @@ const LAYOUTS: [&str; 17] = [
     "version: !!str 1\nholds:\n- {tag: !!str 1, image: nginx}\n- {tag: 7, image: redis, by: 42, reason: yes}\n",
     "version: 1\nholds: &all\n- image: \"nginx\"\n  tag: \"1\"\n- image: 'redis'\n  tag: '7'\n  by: \"two\\nlines\"\n",
     "version: 1\nholds: [{image: nginx, tag: '1', reason: 'a, ] b'}\n,{image: redis, tag: 7}\n]\n",
+    "version: 1\nholds:\n  - image: nginx\n    tag: '1'\n    reason: |\n      text\n  # of the next one\n  - image: redis\n    tag: 7\n    reason: >-\n      text\n\n  # last\n",
+    "holds:\n- image: nginx\n  tag: '1'\n  reason: |2\n    # no comment\n\n# of the next\n\n# one\n- image: redis\n  tag: 7\n  reason: |\n    text\n# of the key\nversion: 1\n",
 ];
 
 #[test]

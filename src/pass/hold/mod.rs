@@ -133,11 +133,13 @@ pub enum HoldError {
     #[error(transparent)]
     Ambiguous(#[from] Ambiguous),
     /// Nothing holds what was to be released.
-    #[error(
-        "nothing holds {0}: see {HOLDS_FILE} on the branch; what somebody took back comes again by `promote --now`, or by \
-         writing it"
-    )]
-    NotHeld(String),
+    #[error("nothing holds {what}: {advice}")]
+    NotHeld {
+        /// The image, its version and the environment.
+        what: String,
+        /// What does hold it, or where to look.
+        advice: String,
+    },
     /// The hold would have ended before it began.
     #[error("the hold would end at {0}, which is over: name a later time, or leave `--until` out")]
     Over(Timestamp),
@@ -178,7 +180,7 @@ impl HoldError {
             self,
             Self::NoEnvironment { .. }
                 | Self::NoImage { .. }
-                | Self::NotHeld(_)
+                | Self::NotHeld { .. }
                 | Self::Over(_)
                 | Self::NoReason
                 | Self::Ambiguous(_)
@@ -278,7 +280,9 @@ async fn once(given: &Holding<'_>, order: &Order) -> Result<Option<Outcome>, Hol
             }
         }
         // What is only proposed is released there.
-        Err(HoldError::NotHeld(_)) if before.as_ref().is_some_and(|before| !before.held.is_empty()) => String::new(),
+        Err(HoldError::NotHeld { .. }) if before.as_ref().is_some_and(|before| !before.held.is_empty()) => {
+            String::new()
+        }
         Err(error) => return Err(error),
     };
     if let Publishing::Missing(reason) = &given.publishing {
@@ -317,7 +321,7 @@ async fn released_there(
     let text = text_of(&bytes)?;
     let (after, ordered) = match edited(&standing(&text, Some(&before))?, config, (order, image)) {
         Ok(edited) => edited,
-        Err(HoldError::NotHeld(_)) => return Ok(None),
+        Err(HoldError::NotHeld { .. }) => return Ok(None),
         Err(error) => return Err(error),
     };
     let change = change(&parsed(&text)?, &parsed(&after)?, ordered);
@@ -437,19 +441,37 @@ fn edited(
             Ok((after, HoldChange { held: vec![hold], ..HoldChange::default() }))
         }
         Order::Release { tag, environment, by, reason, .. } => {
+            let is_of_it = |hold: &Hold| hold.image == *image && tag.as_ref().is_none_or(|tag| hold.is_of(tag));
             let is_meant = |hold: &Hold| {
-                hold.image == *image
-                    && tag.as_ref().is_none_or(|tag| hold.tag == *tag)
-                    && environment.as_ref().is_none_or(|own| hold.environment.as_ref() == Some(own))
+                is_of_it(hold) && environment.as_ref().is_none_or(|own| hold.environment.as_ref() == Some(own))
             };
             let (after, released) = holds::release(text, is_meant).map_err(unedited)?;
             if released.is_empty() {
                 let what = tag.as_ref().map_or_else(|| image.to_string(), |tag| format!("{image}:{tag}"));
                 let place = environment.as_ref().map(|name| format!(" in {name}")).unwrap_or_default();
-                return Err(HoldError::NotHeld(format!("{what}{place}")));
+                let others = holds::parse(HOLDS_FILE, text.as_bytes()).unwrap_or_default();
+                let others = others.iter().filter(|hold| is_of_it(hold));
+                let advice = others.map(|hold| held_elsewhere(hold)).next().unwrap_or_else(|| {
+                    format!(
+                        "see {HOLDS_FILE} on the branch; what somebody took back comes again by `promote --now`, or by \
+                         writing it"
+                    )
+                });
+                return Err(HoldError::NotHeld { what: format!("{what}{place}"), advice });
             }
             Ok((after, HoldChange { held: Vec::new(), released, by: by.clone(), reason: reason.clone() }))
         }
+    }
+}
+
+/// Says which entry holds what is not held by itself in the environment that was named.
+fn held_elsewhere(hold: &Hold) -> String {
+    let Hold { image, tag, .. } = hold;
+    match &hold.environment {
+        Some(name) => format!(
+            "{image}:{tag} is held in {name}, and so in those after it: release it there, with `--environment {name}`"
+        ),
+        None => format!("{image}:{tag} is held in every environment: release it without `--environment`"),
     }
 }
 

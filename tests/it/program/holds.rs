@@ -49,6 +49,29 @@ fn a_held_version_is_passed_over_until_it_is_released() {
 }
 
 #[test]
+fn what_is_held_with_a_v_is_released_without_and_what_another_entry_holds_names_that() {
+    let world = World::with_web(&["1.4.0"]);
+    let image = format!("{}/acme/web", world.registry.host());
+    let entry = |tag: &str, more: &str| format!("- image: {image}\n  tag: {tag}\n{more}");
+    let held = [entry("v1.5.0", ""), entry("1.6.0", "  environment: dev\n"), entry("1.7.0", "")].concat();
+    let (config, web) = (world.config(), world.deployment("acme/web:1.4.0"));
+    let holds = format!("version: 1\nholds:\n{held}");
+    let remote = world
+        .scratch
+        .bare("manifests.git", &[(".tagboat.yaml", &config), ("dev/web.yaml", &web), (".tagboat/holds.yaml", &holds)]);
+    let url = remote.folder.display().to_string();
+    let release =
+        |arguments: &[&str], code| world.tagboat(&[&["release", "--repo", &url], arguments].concat()).ended(code);
+    release(&[&format!("{image}:1.5.0")], 0);
+    let every = release(&[&format!("{image}:1.7.0"), "-e", "dev"], 2).err;
+    assert!(every.contains("nothing holds") && every.contains("in every environment: release it without"), "{every}");
+    let other = release(&[&format!("{image}:1.6.0"), "-e", "dev"], 0).out;
+    assert!(other.contains("1.6.0"), "{other}");
+    let file = remote.git(&["show", "main:.tagboat/holds.yaml"]);
+    assert_eq!(file.matches("tag:").count(), 1, "{file}");
+}
+
+#[test]
 fn orders_that_cannot_be_followed_say_why_and_change_nothing() {
     let world = World::with_web(&["1.4.0"]);
     let remote = world.repository("acme/web:1.4.0");

@@ -8,9 +8,12 @@ use axum::Router;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use tagboat::clock::SystemClock;
+use tagboat::clock::{Clock as _, SystemClock};
 use tagboat::http::proxy::Proxies;
 use tagboat::source::{Credential, Kind, SourceSettings, Sources};
+
+/// What the server puts the moment at which it answers for, in a result.
+pub(crate) const NOW: &str = "$now";
 
 /// Returns sources of which there is none.
 pub(crate) fn none() -> Sources {
@@ -40,7 +43,7 @@ impl Mood {
     pub(crate) fn vector(samples: &[(&str, &str)]) -> Self {
         let one = |(pod, value): &(&str, &str)| {
             let labels = if pod.is_empty() { String::new() } else { format!("\"pod\":\"{pod}\"") };
-            format!("{{\"metric\":{{{labels}}},\"value\":[1795165200.1,\"{value}\"]}}")
+            format!("{{\"metric\":{{{labels}}},\"value\":[{NOW},\"{value}\"]}}")
         };
         Self::Result("vector", format!("[{}]", samples.iter().map(one).collect::<Vec<_>>().join(",")))
     }
@@ -121,6 +124,7 @@ async fn answer(
     let mood = shared.mood.lock().unwrap_or_else(PoisonError::into_inner).clone();
     match mood {
         Mood::Result(kind, result) => {
+            let result = result.replace(NOW, &SystemClock.now().as_second().to_string());
             let body = format!(
                 "{{\"status\":\"success\",\"data\":{{\"resultType\":\"{kind}\",\"result\":{result}}},\"infos\":[\"the metric may be no counter\"]}}"
             );
