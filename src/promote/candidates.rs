@@ -334,23 +334,28 @@ impl Search<'_> {
         if step.from.tag != step.to.tag || step.from.digest.is_none() {
             return None;
         }
-        let timeline = self.past(&environment.name, image)?.timeline.as_ref()?;
+        let timeline_of = |name| self.past(name, image).and_then(|past| past.timeline.as_ref());
         let went = |shift: &&Shift| shift.from.contains(&step.to) && !shift.to.contains(&step.to);
-        let left = timeline.shifts.iter().find(went)?.landed;
+        let left = timeline_of(&environment.name)?.shifts.iter().find(went)?.landed;
+        // The newest position is the first.
+        let at = |before, value: &Value| {
+            let came = |shift: &Shift| shift.to.contains(value) && !shift.from.contains(value);
+            timeline_of(before).and_then(|timeline| timeline.shifts.iter().position(came))
+        };
+        let is_after = |before, one: &Value, other: &Value| {
+            at(before, one).zip(at(before, other)).is_some_and(|(one, other)| one < other)
+        };
+        // Where one environment before is enough, another one may have had the two in the opposite order.
+        let mut all = self.environments.named(&environment.name).into_iter().flat_map(predecessors);
+        let is_disputed = all.any(|before| is_after(before, &step.from, &step.to));
         let how = predecessors(environment).find_map(|before| {
-            let timeline = self.past(before, image).and_then(|past| past.timeline.as_ref());
-            let at = |value: &Value| {
-                let came = |shift: &Shift| shift.to.contains(value) && !shift.from.contains(value);
-                timeline.and_then(|timeline| timeline.shifts.iter().position(came))
-            };
-            let came = at(&step.to);
-            match came.and_then(|at| timeline?.shifts.get(at)) {
+            match at(before, &step.to).and_then(|at| timeline_of(before)?.shifts.get(at)) {
                 Some(Shift { by: Mover::Person(_), .. }) => Some(format!("to which a person moved {before}")),
                 Some(shift) if shift.word.order == Some(Ordered::Rollback) => {
                     Some(format!("to which {before} went back"))
                 }
-                // It came there after it had gone here, or after what runs here, which the newest position is the first of.
-                Some(shift) if shift.landed > left || at(&step.from).is_some_and(|from| came < Some(from)) => None,
+                // It came there after it had gone here, or after what runs here.
+                Some(shift) if shift.landed > left || (is_after(before, &step.to, &step.from) && !is_disputed) => None,
                 _ => Some(format!("which {before} has had for longer")),
             }
         })?;

@@ -222,6 +222,26 @@ async fn a_digest_that_gave_way_does_not_come_back_from_where_it_stood_all_along
 }
 
 #[tokio::test]
+async fn digests_do_not_take_turns_where_the_tag_went_back_and_one_of_two_before_has_not_followed() {
+    let scene = Scene::new(
+        "  - {name: dev, files: [dev/**], publish: commit}\n  - {name: staging, files: [staging/**], after: dev, publish: \
+         commit, gates: {soak: 3h}}\n  - {name: prod, files: [prod/**], after: {any: [dev, staging]}, publish: commit}\n",
+    );
+    let all = || scene.runs(&["dev", "staging", "prod"]);
+    scene.pass("08:00").await;
+    scene.pass("11:10").await;
+    assert_eq!(all(), "bbb");
+    scene.push('a');
+    for hour in ["11:20", "11:30", "12:00"] {
+        let outcome = scene.pass(hour).await;
+        assert_eq!(all(), "aba", "{hour}: dev came to a after b, whatever staging had first: {:?}", outcome.commits);
+    }
+    scene.push('b');
+    scene.pass("12:30").await;
+    assert_eq!(all(), "bbb", "what comes anew goes on");
+}
+
+#[tokio::test]
 async fn what_counts_from_its_introduction_is_no_older_digest_either() {
     let line = LINE.replace("after: dev, publish", "after: dev, gates: {soak: {for: 1h, count: introduced}}, publish");
     let scene = Scene::new(&line);
