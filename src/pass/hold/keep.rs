@@ -83,7 +83,8 @@ async fn one(
         return Ok(Some(told(place, (&before, &stands), action, reason)));
     }
     if is_spent {
-        return Ok(Some(remove(place, &before).await?));
+        let nothing = edit(&[], String::new());
+        return Ok(proposed::propose_again(place, &before, &HoldChange::default(), nothing).await?);
     }
     let (remote, base) = (Arc::clone(place.remote), place.base.clone());
     let files = blocking(move || CommitFiles::new(remote, &base)).await?;
@@ -92,8 +93,7 @@ async fn one(
     let after = standing(&text, Some(&before))?;
     let ordered = ordered(place, tip).await?;
     let change = change(&parsed(&text)?, &parsed(&after)?, ordered);
-    let proposal = proposed::propose(place, Some(&before), &change, edit(&bytes, after)).await?;
-    Ok(Some(proposal))
+    Ok(proposed::propose_again(place, &before, &change, edit(&bytes, after)).await?)
 }
 
 /// Lets a pull request say what its branch does: whoever changed that may have been stopped in between.

@@ -19,7 +19,7 @@ use crate::model::file::RepoPath;
 use crate::model::hold::Hold;
 use crate::model::image::{ImageName, Tag};
 use crate::model::proposal::{Action, Proposal};
-use crate::model::pull_request::{Listing, NewPullRequest, PullRequest, State};
+use crate::model::pull_request::{LABEL_HOLD, Listing, NewPullRequest, PullRequest, State};
 use crate::observe::files::Files;
 use crate::observe::tree::CommitFiles;
 use crate::pass::own::look;
@@ -260,16 +260,43 @@ pub(super) async fn propose(
     change: &HoldChange,
     edit: FileEdit,
 ) -> Result<Proposal, ProposeError> {
-    let style = &place.config.pull_request;
-    let head = before.map_or_else(|| held::head(style), |before| before.head.clone());
-    if let Some(before) = before.filter(|before| !before.is_own) {
+    let standing = standing(place, before).await?;
+    propose_on(place, (before, standing), change, edit).await
+}
+
+/// Makes a branch anew, or takes it away, likewise, unless a person has set the label that holds its pull request by now.
+pub(super) async fn propose_again(
+    place: Place<'_>,
+    before: &Proposed,
+    change: &HoldChange,
+    edit: FileEdit,
+) -> Result<Option<Proposal>, ProposeError> {
+    let standing = standing(place, Some(before)).await?;
+    if matches!(&standing, Standing::Open(open) if open.labels.contains(LABEL_HOLD)) {
+        return Ok(None);
+    }
+    propose_on(place, (Some(before), standing), change, edit).await.map(Some)
+}
+
+/// Looks at what stands for a branch now. One that somebody else has pushed to is theirs.
+async fn standing(place: Place<'_>, before: Option<&Proposed>) -> Result<Standing, ProposeError> {
+    let Some(before) = before else { return Ok(Standing::Nothing) };
+    if !before.is_own {
         return Err(ProposeError::Theirs(before.head.clone()));
     }
+    let open = open(place, &before.head).await;
+    open.map_err(|source| ProposeError::Forge { head: before.head.clone(), source })
+}
+
+async fn propose_on(
+    place: Place<'_>,
+    (before, standing): (Option<&Proposed>, Standing),
+    change: &HoldChange,
+    edit: FileEdit,
+) -> Result<Proposal, ProposeError> {
+    let style = &place.config.pull_request;
+    let head = before.map_or_else(|| held::head(style), |before| before.head.clone());
     let at_forge = |source| ProposeError::Forge { head: head.clone(), source };
-    let standing = match before {
-        Some(_) => open(place, &head).await.map_err(at_forge)?,
-        None => Standing::Nothing,
-    };
     let action = if before.is_some() { Action::Updated } else { Action::Opened };
     let mut proposal = row(place, change, &head, (action, COUNTS));
     if change.held.is_empty() && change.released.is_empty() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::program::{Ran, World};
-use crate::support::forge::{Fault, Stands, Store, gitea, github, gitlab, serve};
+use crate::support::forge::{Deed, Fault, Stands, Store, gitea, github, gitlab, serve};
 use crate::support::git_server::{GitServer, Rules};
 use crate::support::repository::Repository;
 
@@ -308,6 +308,25 @@ fn what_conflicts_with_the_holds_of_the_base_is_made_anew_on_them() {
         scene.call(&["run"]).ended(0);
         assert_eq!(scene.remote.tip(HEAD), made, "{name:?}: it is made once");
     }
+}
+
+#[test]
+fn a_label_that_a_person_sets_while_a_pass_looks_leaves_what_is_proposed_to_be_held_as_it_is() {
+    let scene = Scene::new(Some("gitea"));
+    scene.call(&["hold", "web:1.5.0", "--reason", "loses sessions"]).ended(0);
+    let before = scene.remote.tip(HEAD);
+    scene.write(SLOW, 5);
+    // The first listing has no label yet; the one right before the push has it.
+    for fault in [Fault::Labelled("another"), Fault::Meanwhile(Deed::Holds)] {
+        scene.store().trap("GET", "/pulls", fault);
+    }
+    let ran = scene.call(&["run"]).ended(0);
+    assert!(scene.store().kept().traps.is_empty(), "{:?}", scene.store().requests());
+    assert_eq!(scene.remote.tip(HEAD), before, "{ran:?}");
+    assert_eq!(scene.proposed(), "1.4.1", "it counts as held");
+    scene.store().change(1, |pull| pull.labels.clear());
+    scene.call(&["run"]).ended(0);
+    assert_ne!(scene.remote.tip(HEAD), before, "without the label it is made anew");
 }
 
 #[test]
