@@ -154,6 +154,13 @@ pub(super) fn judge(world: &World, session: &Session, step: &Step, base: usize) 
     let last = |own: usize, value: &Value| {
         (1..landings.len()).rev().find(|at| has(*at, own, value) && !has(*at - 1, own, value))
     };
+    // What every environment began with came first.
+    let since = |own: usize, value: &Value| last(own, value).or_else(|| has(0, own, value).then_some(0));
+    let is_after = |own: usize, one: &Value, other: &Value| {
+        since(own, one).zip(since(own, other)).is_some_and(|(one, other)| one > other)
+    };
+    // Where one before is enough, another one tells of the opposite order.
+    let is_disputed = environment.after.iter().any(|own| is_after(*own, &step.from, &step.to));
     let left = (1..landings.len())
         .rev()
         .find(|at| has(*at - 1, step.environment, &step.to) && !has(*at, step.environment, &step.to));
@@ -161,7 +168,7 @@ pub(super) fn judge(world: &World, session: &Session, step: &Step, base: usize) 
     let followed = |before: &usize| {
         last(*before, &step.to).is_some_and(|at| {
             let Brought { by, way } = landings[at].brought;
-            let is_newer = Some(at) > left || last(*before, &step.from).is_some_and(|from| from < at);
+            let is_newer = Some(at) > left || (is_after(*before, &step.to, &step.from) && !is_disputed);
             by != By::Person && way == Way::Forward && is_newer
         })
     };

@@ -135,11 +135,8 @@ impl Script {
 }
 
 impl Script {
-    /// Lets an image follow a moving tag, in one of four worlds, where that is asked for.
+    /// Lets an image follow a moving tag, in one of four worlds.
     fn draw_moving(&mut self) {
-        if super::number("TAGBOAT_MOVING", 0) == 0 {
-            return;
-        }
         let mut rng = Rng::with_seed(self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x6d6f_7669_6e67_2121);
         if rng.u8(..4) == 0 && moving::fits(&self.setting) {
             self.setting.has_moving = true;
@@ -148,11 +145,8 @@ impl Script {
     }
 
     /// Lets people hold what has just been built while the base takes no push, in one of six worlds: so it is only proposed to
-    /// be held when the next pass comes; where that is asked for.
+    /// be held when the next pass comes.
     fn draw_proposed_holds(&mut self) {
-        if super::number("TAGBOAT_PROPOSED", 0) == 0 {
-            return;
-        }
         let mut rng = Rng::with_seed(self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x686f_6c64_735f_5f31);
         if rng.u8(..6) > 0 {
             return;

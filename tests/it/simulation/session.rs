@@ -77,8 +77,13 @@ pub(super) struct Round {
     pub(super) listed: Option<Vec<Pull>>,
     /// The branches of proposed holds, as they were listed first.
     pub(super) proposed: Option<Vec<(BranchName, CommitId)>>,
-    /// Whether all head branches could be read.
+    /// Whether head branches were listed.
     pub(super) has_heads: bool,
+    /// The head branches that could not be read.
+    pub(super) failed_heads: BTreeSet<BranchName>,
+    /// Environments of which a file could not be read since head branches were listed first, as long as nothing was asked of a registry
+    /// again: a pass that finds something proposed to be held begins anew, and what had failed before that is over.
+    pub(super) anew: Option<BTreeSet<usize>>,
     /// The checks that were told, by commit.
     pub(super) told: BTreeMap<CommitId, Vec<Check>>,
     /// What was answered of each environment, image and tag.
@@ -87,6 +92,18 @@ pub(super) struct Round {
     pub(super) pages: BTreeMap<usize, Measure>,
     /// What was judged, at which head.
     pub(super) ready: BTreeMap<usize, (CommitId, Readiness)>,
+}
+
+impl Round {
+    /// Notes that a list is asked for: where a pass decides anew, on what is asked anew.
+    pub(super) fn asks(&mut self) {
+        if let Some(failed) = self.anew.take() {
+            (self.failed_environments, self.has_heads) = (failed, false);
+            self.lists.clear();
+            self.failed_lists.clear();
+            self.failed_facts.clear();
+        }
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -16,7 +16,7 @@ use super::around;
 use super::ledger::{Place, Step};
 use super::moving::{self, MOVING};
 use super::play::{Shared, pass};
-use super::rules::{HOLDS, holds, is_no_news};
+use super::rules::{HOLDS, Held, holds, is_no_news};
 use super::script::PassSpec;
 use super::setting::{Env, Publishes, Value, is_followed, version};
 use super::upstream;
@@ -335,7 +335,8 @@ fn progress(world: &World) -> Result<(), Violation> {
         was_touched(world, environment, MOVING) || last_returned(world, &[environment])
     })?;
     let last = world.ledger.last();
-    let held = world.file(HOLDS).map(holds).unwrap_or_default();
+    let mut held = world.file(HOLDS).map(holds).unwrap_or_default();
+    held.extend(proposed(world));
     for (index, environment) in setting.environments.iter().enumerate() {
         for image in 0..setting.images {
             let members = setting.together(image);
@@ -403,6 +404,16 @@ fn progress(world: &World) -> Result<(), Violation> {
         }
     }
     Ok(())
+}
+
+/// Returns what is proposed to be held, of which each counts: with a forge what is open, on plain Git every branch.
+fn proposed(world: &World) -> Vec<Held> {
+    let path = tagboat::model::file::RepoPath::new(HOLDS).unwrap();
+    let counts = |name: &BranchName| {
+        name.as_str().ends_with("@holds") && (world.setting.forge.is_none() || world.open_of(name).is_some())
+    };
+    let tips = world.git.heads.iter().filter(|(name, _)| counts(name)).map(|(_, tip)| tip);
+    tips.filter_map(|tip| world.git.tree(tip).get(&path)).flat_map(|blob| holds(world.git.text(blob))).collect()
 }
 
 /// Whether the environment of the other repository runs what the policy here does not admit, or the registry does not list.

@@ -24,12 +24,15 @@ impl TagSource for Client {
     fn tags<'a>(&'a self, image: &'a ImageName) -> BoxFuture<'a, Result<Arc<ImageTags>, SourceError>> {
         let index = position(image);
         let failed = |round: &mut Round| {
+            round.asks();
             round.failed_lists.insert(index);
         };
         let answer = self.call(&format!("the list of {}", short(index)), false, failed, |world, id| {
             let tags: BTreeSet<String> = world.registry[index].keys().cloned().collect();
             let list = tags.iter().map(String::as_str).collect();
-            world.sessions[id].round.lists.insert(index, tags);
+            let round = &mut world.sessions[id].round;
+            round.asks();
+            round.lists.insert(index, tags);
             Arc::new(ImageTags { list, ..ImageTags::default() })
         });
         Box::pin(ready(answer.map_err(SourceError::from)))

@@ -52,10 +52,10 @@ impl Remote for Client {
             of.filter_map(|path| world.setting.environment_of(path.as_str())).collect()
         };
         // Later it is read for its history, which is another matter.
-        let failed = |round: &mut Round| {
-            if !round.has_history {
-                round.failed_environments.extend(environments);
-            }
+        let failed = |round: &mut Round| match &mut round.anew {
+            Some(failed) => failed.extend(environments),
+            None if !round.has_history => round.failed_environments.extend(environments),
+            None => {}
         };
         let content = self.call("reading a file", false, failed, |world, _| world.git.blob(blob).to_vec());
         let content = content.map_err(|NotHeard| GitError::Broken("the object is damaged".to_owned()))?;
@@ -126,16 +126,22 @@ impl Remote for Client {
         Ok(self.call("listing head branches", false, nothing, |world, id| {
             let of_holds = world.git.heads.iter().filter(|(name, _)| name.as_str().ends_with("@holds"));
             let of_holds = of_holds.map(|(name, tip)| (name.clone(), tip.clone())).collect();
-            world.sessions[id].round.proposed.get_or_insert(of_holds);
-            world.sessions[id].round.has_heads = true;
+            let round = &mut world.sessions[id].round;
+            if round.proposed.is_none() {
+                (round.proposed, round.anew) = (Some(of_holds), Some(BTreeSet::new()));
+            }
+            round.has_heads = true;
             let heads = world.git.heads.iter().filter(|(name, _)| name.as_str().starts_with(prefix));
             heads.map(|(name, tip)| (name.clone(), tip.clone())).collect()
         })?)
     }
 
-    fn head(&self, _name: &BranchName, tip: &CommitId, (_, base): (&BranchName, &CommitId)) -> Result<Head, GitError> {
-        let lost = |round: &mut Round| round.has_heads = false;
-        Ok(self.call("reading a head branch", false, lost, |world, _| {
+    fn head(&self, name: &BranchName, tip: &CommitId, (_, base): (&BranchName, &CommitId)) -> Result<Head, GitError> {
+        let lost = |round: &mut Round| {
+            round.failed_heads.insert(name.clone());
+        };
+        Ok(self.call("reading a head branch", false, lost, |world, id| {
+            world.sessions[id].round.failed_heads.remove(name);
             let step = world.git.step(tip, &|_| true);
             let on_base = world.git.line(base).any(|(id, _)| Some(id) == step.entry.parent.as_ref());
             let is_empty = world.git.line(base).any(|(id, commit)| id == tip || commit.parents.contains(tip));

@@ -20,7 +20,10 @@ pub(in crate::simulation) fn push_head(world: &World, id: usize, name: &BranchNa
     let round = &session.round;
     // What the branch of proposed holds brings is read from the branch; who pushed to it is judged below.
     let is_of_holds = name.as_str().ends_with("@holds");
-    if !round.has_heads || (world.setting.forge.is_some() && round.listed.is_none() && !is_of_holds) {
+    // Who cannot read what is proposed to be held, when it is to be made anew, knows of all others.
+    let mut unread = round.failed_heads.iter().filter(|other| *other == name || !other.as_str().ends_with("@holds"));
+    let has_heads = round.has_heads && unread.next().is_none();
+    if !has_heads || (world.setting.forge.is_some() && round.listed.is_none() && !is_of_holds) {
         return violated("no half facts", format!("{name} is moved although not everything was listed"));
     }
     if let Some(old) = world.git.heads.get(name) {
