@@ -215,4 +215,19 @@ pub struct Gate {
     pub facts: Option<String>,
     /// When it closes again by time alone, where it passes and that is known.
     pub closes: Option<Timestamp>,
+    /// Why it does not pass, without what was measured at this moment; `None` where the reason of its state holds nothing of the
+    /// kind.
+    pub lasting: Option<String>,
+}
+
+impl Gate {
+    /// Returns why it does not pass in words that stay while that is so: what is written into bodies and statuses, where each other
+    /// word is a write. Empty where it passes.
+    pub fn written(&self) -> &str {
+        match (&self.lasting, &self.state) {
+            (_, GateState::Pass) => "",
+            (Some(lasting), _) => lasting,
+            (None, GateState::Wait { reason, .. } | GateState::Fail { reason }) => reason,
+        }
+    }
 }

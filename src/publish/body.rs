@@ -361,9 +361,11 @@ fn foot(proposal: &Proposal, environment: Option<&Environment>, is_order: bool) 
 fn gate_row(gate: &Gate) -> String {
     let (mark, said) = match &gate.state {
         GateState::Pass => ("x", String::new()),
-        GateState::Wait { until: Some(until), reason } => (" ", format!(": {} (not before {until})", plain(reason))),
-        GateState::Wait { until: None, reason } => (" ", format!(": {}", plain(reason))),
-        GateState::Fail { reason } => (" ", format!(": failed: {}", plain(reason))),
+        GateState::Wait { until: Some(until), .. } => {
+            (" ", format!(": {} (not before {until})", plain(gate.written())))
+        }
+        GateState::Wait { until: None, .. } => (" ", format!(": {}", plain(gate.written()))),
+        GateState::Fail { .. } => (" ", format!(": failed: {}", plain(gate.written()))),
     };
     format!("- [{mark}] `{}`{said}\n", gate.name)
 }

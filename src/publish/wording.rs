@@ -6,7 +6,7 @@
 use crate::model::environment::Publish;
 use crate::model::gate::GateState;
 use crate::model::image::ImageName;
-use crate::model::markdown::plain;
+use crate::model::markdown::{plain, quiet};
 use crate::model::proposal::{Move, Proposal};
 use crate::model::site::Value;
 use crate::model::template::{Facts, GateFacts, ImageFacts, Template};
@@ -54,12 +54,12 @@ fn facts(proposal: &Proposal, files: &[&str], summary: &str) -> Facts {
             .gates
             .iter()
             .map(|gate| {
-                let (state, reason) = match &gate.state {
-                    GateState::Pass => ("pass", ""),
-                    GateState::Wait { reason, .. } => ("wait", reason.as_str()),
-                    GateState::Fail { reason } => ("fail", reason.as_str()),
+                let state = match &gate.state {
+                    GateState::Pass => "pass",
+                    GateState::Wait { .. } => "wait",
+                    GateState::Fail { .. } => "fail",
                 };
-                GateFacts { name: gate.name.to_string(), state: state.to_owned(), reason: plain(reason) }
+                GateFacts { name: gate.name.to_string(), state: state.to_owned(), reason: plain(gate.written()) }
             })
             .collect(),
         ..Facts::default()
@@ -101,7 +101,9 @@ pub(super) fn message(template: Option<&Template>, facts: &Facts) -> String {
 /// Returns the title of a pull request.
 pub(super) fn title(template: Option<&Template>, proposal: &Proposal, files: &[&str], default: &str) -> String {
     let Some(template) = template else { return default.to_owned() };
-    let facts = Facts { default: default.to_owned(), ..facts(proposal, files, summary(default)) };
+    // A title is no Markdown.
+    let named = files.iter().map(|file| quiet(file)).collect();
+    let facts = Facts { default: default.to_owned(), files: named, ..facts(proposal, files, summary(default)) };
     let text = rendered(template, &facts, "title").unwrap_or_default();
     let words: Vec<&str> = text.split_whitespace().collect();
     let line: String =

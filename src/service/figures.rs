@@ -132,7 +132,7 @@ mod tests {
     fn a_gate_that_opens_or_closes_by_time_is_one_too_where_its_proposal_stands() {
         let at = |text: &str| -> Timestamp { text.parse().unwrap() };
         let (opens, closes) = (at("2026-11-20T09:00:00Z"), at("2026-11-20T16:00:00Z"));
-        let gate = |name, state, closes| crate::model::gate::Gate { name, state, facts: None, closes };
+        let gate = |name, state, closes| crate::model::gate::Gate { name, state, facts: None, closes, lasting: None };
         let wait = |until| GateState::Wait { until, reason: String::new() };
         let with = |publish, gates: Vec<_>| {
             let proposal = crate::model::proposal::Proposal {

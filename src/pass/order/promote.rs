@@ -376,7 +376,7 @@ fn gates(
         let reason =
             if *is_partly { format!("it is not everywhere in {before}") } else { format!("it is not in {before}") };
         for gate in gates.iter_mut().filter(|gate| matches!(gate.name, GateName::Soak | GateName::Checks)) {
-            gate.state = GateState::Wait { until: None, reason: reason.clone() };
+            (gate.state, gate.lasting) = (GateState::Wait { until: None, reason: reason.clone() }, None);
         }
     }
     gates

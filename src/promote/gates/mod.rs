@@ -63,7 +63,7 @@ pub(super) fn judge(specs: &[GateSpec], bench: &Bench<'_>) -> Judged {
         let state = state(spec, bench, bench.now);
         let facts = if state == GateState::Pass { facts::of(spec, bench) } else { None };
         let closes = if state == GateState::Pass { closes(spec, bench.now) } else { None };
-        Gate { name: spec.name(), state, facts, closes }
+        Gate { name: spec.name(), state, facts, closes, lasting: lasting(spec, bench) }
     };
     let gates: Vec<Gate> = specs.iter().map(gate).collect();
     let is_approvals = |spec: &&GateSpec| spec.name() == GateName::Approvals;
@@ -118,6 +118,19 @@ fn state(spec: &GateSpec, bench: &Bench<'_>, moment: Timestamp) -> GateState {
         GateSpec::Checks(names) => checks::state(names, bench.forge.proofs),
         GateSpec::Approvals(wanted) => people::approvals(*wanted, bench.forge.approvals),
         GateSpec::Manual => people::manual(bench.forge.publish),
+    }
+}
+
+/// Says why a gate does not pass, where its reason holds what is another figure in each pass, without that.
+fn lasting(spec: &GateSpec, bench: &Bench<'_>) -> Option<String> {
+    match spec {
+        GateSpec::Soak { time, count } => soak::lasting(bench.soaking, (*time, *count), bench.now),
+        GateSpec::Query { .. } | GateSpec::Http { .. } => source::lasting(spec, bench),
+        GateSpec::Windows(_)
+        | GateSpec::Freezes(_)
+        | GateSpec::Checks(_)
+        | GateSpec::Approvals(_)
+        | GateSpec::Manual => None,
     }
 }
 

@@ -113,31 +113,64 @@ pub(super) fn state(soaking: &[Soaking], (time, count): (SignedDuration, SoakCou
         let reason = "nothing soaks here: there is no environment before".to_owned();
         return GateState::Wait { until: None, reason };
     }
-    let mut last: Option<(Timestamp, &Soaking)> = None;
-    for one in soaking {
-        let since = match &one.since {
-            Ok(since) => *since,
-            Err(reason) => return GateState::Wait { until: None, reason: reason.clone() },
-        };
-        let over = since.checked_add(time).unwrap_or(Timestamp::MAX);
-        if over > moment && last.is_none_or(|(latest, _)| over > latest) {
-            last = Some((over, one));
-        }
-    }
-    let Some((until, one)) = last else { return GateState::Pass };
+    let (until, one) = match last(soaking, time, moment) {
+        Ok(Some(last)) => last,
+        Ok(None) => return GateState::Pass,
+        Err(reason) => return GateState::Wait { until: None, reason: reason.clone() },
+    };
     let since = until.checked_sub(time).unwrap_or(moment);
     let left = until.duration_since(moment).min(time);
     let mut reason = format!("{} of {} to go in {}", length(left), length(time), one.before);
     if since > moment {
         reason.push_str(&format!(", where it came only at {since}"));
     }
+    reason.push_str(&further(soaking, one, (time, count)));
+    GateState::Wait { until: Some(until), reason }
+}
+
+/// Says why soak does not pass yet, without the time that is left, which is another one in each pass.
+pub(super) fn lasting(
+    soaking: &[Soaking],
+    (time, count): (SignedDuration, SoakCount),
+    moment: Timestamp,
+) -> Option<String> {
+    let (until, one) = last(soaking, time, moment).ok()??;
+    let since = until.checked_sub(time).unwrap_or(moment);
+    let mut reason = format!("less than {} in {}, where it came at {since}", length(time), one.before);
+    reason.push_str(&further(soaking, one, (time, count)));
+    Some(reason)
+}
+
+/// Finds what soaks longest, and until when; `None` where all have soaked.
+///
+/// # Errors
+///
+/// Why it is not known since when one of them soaks.
+fn last(
+    soaking: &[Soaking],
+    time: SignedDuration,
+    moment: Timestamp,
+) -> Result<Option<(Timestamp, &Soaking)>, &String> {
+    let mut last: Option<(Timestamp, &Soaking)> = None;
+    for one in soaking {
+        let over = one.since.as_ref()?.checked_add(time).unwrap_or(Timestamp::MAX);
+        if over > moment && last.is_none_or(|(latest, _)| over > latest) {
+            last = Some((over, one));
+        }
+    }
+    Ok(last)
+}
+
+/// Says which of several it is, and what keeps versions from ever soaking long enough.
+fn further(soaking: &[Soaking], one: &Soaking, (time, count): (SignedDuration, SoakCount)) -> String {
+    let mut reason = String::new();
     if soaking.iter().any(|other| other.image != one.image) {
         reason.push_str(&format!(", for {}", one.image));
     }
     if let Some(starvation) = starvation(&one.stays, time, count) {
         reason.push_str(&format!("; {starvation}"));
     }
-    GateState::Wait { until: Some(until), reason }
+    reason
 }
 
 /// Says since when what was there last has been there.

@@ -47,54 +47,98 @@ fn rendered(expr: &QueryText, environment: &EnvironmentName, step: &Move) -> Str
     })
 }
 
+/// What is said of an answer.
+enum Judged {
+    /// It is as expected.
+    Passes,
+    /// It proves nothing, or is not as expected.
+    Not {
+        state: GateState,
+        /// Why, without what was answered at this moment; `None` where the reason says nothing of the kind.
+        lasting: Option<String>,
+    },
+}
+
+impl Judged {
+    fn waits(reason: String, lasting: Option<String>) -> Self {
+        Self::Not { state: GateState::Wait { until: None, reason }, lasting }
+    }
+
+    fn fails(reason: String, lasting: String) -> Self {
+        Self::Not { state: GateState::Fail { reason }, lasting: Some(lasting) }
+    }
+}
+
 /// Judges what was answered; every question must be answered as expected.
 pub(super) fn state(spec: &GateSpec, bench: &Bench<'_>) -> GateState {
+    match judged(spec, bench) {
+        Judged::Passes => GateState::Pass,
+        Judged::Not { state, .. } => state,
+    }
+}
+
+/// Says why it does not pass, without what was answered at this moment; `None` where the reason says nothing of the kind.
+pub(super) fn lasting(spec: &GateSpec, bench: &Bench<'_>) -> Option<String> {
+    match judged(spec, bench) {
+        Judged::Not { lasting, .. } => lasting,
+        Judged::Passes => None,
+    }
+}
+
+fn judged(spec: &GateSpec, bench: &Bench<'_>) -> Judged {
     let (environment, moves) = bench.asking;
-    let wait = |reason: String| GateState::Wait { until: None, reason };
     let mut failed = None;
     for question in questions(spec, environment, moves) {
-        let judged = match (bench.answers.get(&question), spec) {
-            (None, _) => wait(format!("the source `{}` is still to be asked", question.source)),
-            (Some(Err(reason)), _) => wait(reason.clone()),
-            (Some(Ok(answer)), GateSpec::Query { expect, .. }) => measured(answer, expect),
-            (Some(Ok(Answer::Reached)), GateSpec::Http { expect: None, .. }) => GateState::Pass,
+        let source = &question.source;
+        let one = match (bench.answers.get(&question), spec) {
+            (None, _) => Judged::waits(format!("the source `{source}` is still to be asked"), None),
+            // What a server says of its trouble is another text in each pass, and not for everybody who reads pull requests.
+            (Some(Err(reason)), _) => {
+                Judged::waits(reason.clone(), Some(format!("the source `{source}` cannot be asked")))
+            }
+            (Some(Ok(answer)), GateSpec::Query { expect, .. }) => measured(source, answer, expect),
+            (Some(Ok(Answer::Reached)), GateSpec::Http { expect: None, .. }) => Judged::Passes,
             (Some(Ok(Answer::Found(found))), GateSpec::Http { expect: Some((json, expect)), .. }) => {
-                stands(found, &json.to_string(), expect)
+                stands(source, found, (&json.to_string(), expect))
             }
-            (Some(Ok(_)), _) => wait("it answered something else than was asked".to_owned()),
+            (Some(Ok(_)), _) => Judged::waits("it answered something else than was asked".to_owned(), None),
         };
-        match judged {
-            GateState::Pass => {}
-            GateState::Wait { .. } => return judged,
-            GateState::Fail { .. } => {
-                failed.get_or_insert(judged);
+        match &one {
+            Judged::Passes => {}
+            Judged::Not { state: GateState::Fail { .. }, .. } => {
+                failed.get_or_insert(one);
             }
+            Judged::Not { .. } => return one,
         }
     }
-    failed.unwrap_or(GateState::Pass)
+    failed.unwrap_or(Judged::Passes)
 }
 
 /// Compares every sample.
-fn measured(answer: &Answer, expect: &Expectation) -> GateState {
-    let wait = |reason: String| GateState::Wait { until: None, reason };
-    let Answer::Samples(samples) = answer else { return wait("it answered with no numbers".to_owned()) };
+fn measured(source: &str, answer: &Answer, expect: &Expectation) -> Judged {
+    let Answer::Samples(samples) = answer else {
+        return Judged::waits("it answered with no numbers".to_owned(), None);
+    };
     if samples.is_empty() {
-        return wait("the query matches nothing, which proves nothing".to_owned());
+        return Judged::waits("the query matches nothing, which proves nothing".to_owned(), None);
     }
     let mut wrong: Vec<&Sample> = Vec::new();
     for sample in samples {
         match expect.of_number(sample.value) {
             Some(true) => {}
             Some(false) => wrong.push(sample),
-            None => return wait(format!("{} cannot be compared with {expect}", told(sample))),
+            None => {
+                let lasting = format!("what `{source}` answers cannot be compared with {expect}");
+                return Judged::waits(format!("{} cannot be compared with {expect}", told(sample)), Some(lasting));
+            }
         }
     }
-    let Some(first) = wrong.first() else { return GateState::Pass };
+    let Some(first) = wrong.first() else { return Judged::Passes };
     let mut reason = format!("{} is not {expect}", told(first));
     if samples.len() > 1 {
         reason.push_str(&format!(" ({} of {} samples)", wrong.len(), samples.len()));
     }
-    GateState::Fail { reason }
+    Judged::fails(reason, format!("what `{source}` answers is not {expect}"))
 }
 
 /// Writes a sample.
@@ -114,9 +158,9 @@ pub(super) fn told_found(found: &Found) -> String {
 }
 
 /// Compares everything that stands at a place.
-fn stands(found: &[Found], place: &str, expect: &Expectation) -> GateState {
+fn stands(source: &str, found: &[Found], (place, expect): (&str, &Expectation)) -> Judged {
     if found.is_empty() {
-        return GateState::Wait { until: None, reason: format!("nothing stands at {place} of the answer") };
+        return Judged::waits(format!("nothing stands at {place} of the answer"), None);
     }
     let mut failed = None;
     for one in found {
@@ -129,28 +173,58 @@ fn stands(found: &[Found], place: &str, expect: &Expectation) -> GateState {
         match is_so {
             Some(true) => {}
             Some(false) => {
-                failed.get_or_insert_with(|| GateState::Fail { reason: format!("{told} at {place} is not {expect}") });
+                let lasting = format!("what `{source}` answers at {place} is not {expect}");
+                failed.get_or_insert_with(|| Judged::fails(format!("{told} at {place} is not {expect}"), lasting));
             }
             None => {
+                let lasting = format!("what `{source}` answers at {place} cannot be compared with {expect}");
                 let reason = format!("{told} at {place} cannot be compared with {expect}");
-                return GateState::Wait { until: None, reason };
+                return Judged::waits(reason, Some(lasting));
             }
         }
     }
-    failed.unwrap_or(GateState::Pass)
+    failed.unwrap_or(Judged::Passes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn told(state: &GateState) -> String {
-        match state {
-            GateState::Pass => "pass".to_owned(),
-            GateState::Wait { until: None, reason } => format!("wait: {reason}"),
-            GateState::Wait { until: Some(until), reason } => format!("wait until {until}: {reason}"),
-            GateState::Fail { reason } => format!("fail: {reason}"),
+    fn told(judged: &Judged) -> String {
+        match judged {
+            Judged::Passes => "pass".to_owned(),
+            Judged::Not { state: GateState::Wait { until: None, reason }, .. } => format!("wait: {reason}"),
+            Judged::Not { state: GateState::Fail { reason }, .. } => format!("fail: {reason}"),
+            Judged::Not { state, .. } => format!("{state:?}"),
         }
+    }
+
+    fn lasting(judged: &Judged) -> Option<&str> {
+        match judged {
+            Judged::Passes => None,
+            Judged::Not { lasting, .. } => lasting.as_deref(),
+        }
+    }
+
+    #[test]
+    fn what_is_written_down_stays_while_samples_change() {
+        let expect: Expectation = "< 0.01".parse().unwrap();
+        for (one, other, written) in [
+            (samples(&[("", 0.2)]), samples(&[("a", 0.3), ("b", 0.0)]), "what `prom` answers is not < 0.01"),
+            (
+                samples(&[("", f64::NAN)]),
+                samples(&[("a", f64::NAN)]),
+                "what `prom` answers cannot be compared with < 0.01",
+            ),
+        ] {
+            let [one, other] = [one, other].map(|answer| measured("prom", &answer, &expect));
+            assert_ne!(told(&one), told(&other));
+            assert_eq!((lasting(&one), lasting(&other)), (Some(written), Some(written)));
+        }
+        let [one, other] = [3.0, 4.0].map(|number| stands("api", &[Found::Number(number)], ("$.x", &expect)));
+        assert_ne!(told(&one), told(&other));
+        let written = Some("what `api` answers at $.x is not < 0.01");
+        assert_eq!((lasting(&one), lasting(&other)), (written, written));
     }
 
     fn samples(values: &[(&str, f64)]) -> Answer {
@@ -172,11 +246,11 @@ mod tests {
             (samples(&[("", f64::NEG_INFINITY)]), "pass"),
             (Answer::Reached, "wait: it answered with no numbers"),
         ] {
-            assert_eq!(told(&measured(&answer, &expect)), expected);
+            assert_eq!(told(&measured("prom", &answer, &expect)), expected);
         }
         let at = "2026-11-20T09:00:00Z".parse().unwrap();
         let one = Answer::Samples(vec![Sample { series: "up".to_owned(), at: Some(at), value: 2.0 }]);
-        assert_eq!(told(&measured(&one, &expect)), "fail: 2 of up at 2026-11-20T09:00:00Z is not < 0.01");
+        assert_eq!(told(&measured("prom", &one, &expect)), "fail: 2 of up at 2026-11-20T09:00:00Z is not < 0.01");
     }
 
     #[test]
@@ -193,7 +267,7 @@ mod tests {
             (vec![Found::Other("null")], "!= down", "wait: null at $.x cannot be compared with != down"),
             (vec![], "!= down", "wait: nothing stands at $.x of the answer"),
         ] {
-            assert_eq!(told(&stands(&found, "$.x", &expect.parse().unwrap())), expected);
+            assert_eq!(told(&stands("prom", &found, ("$.x", &expect.parse().unwrap()))), expected);
         }
     }
 }

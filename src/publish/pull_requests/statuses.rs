@@ -37,8 +37,8 @@ const HASH_DIGITS: usize = 12;
 pub fn of_gates(gates: &[Gate]) -> Vec<Status> {
     let status = |gate: &Gate| match &gate.state {
         GateState::Pass => of_gate(gate.name, CheckState::Passed, PASSED),
-        GateState::Wait { reason, .. } => of_gate(gate.name, CheckState::Pending, reason),
-        GateState::Fail { reason } => of_gate(gate.name, CheckState::Failed, reason),
+        GateState::Wait { .. } => of_gate(gate.name, CheckState::Pending, gate.written()),
+        GateState::Fail { .. } => of_gate(gate.name, CheckState::Failed, gate.written()),
     };
     gates.iter().map(status).collect()
 }

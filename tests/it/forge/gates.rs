@@ -24,6 +24,7 @@ use crate::support::forge::{CheckRow, Deed, Fault, Stands, Store, serve};
 use crate::support::memory::MemoryTags;
 use crate::support::passes::{Passing, Said};
 use crate::support::repository::{Scratch, environment};
+use crate::support::sources::{Mood, Prometheus};
 
 const WEB: &str = "ghcr.io/acme/web";
 const API: &str = "ghcr.io/acme/api";
@@ -401,6 +402,83 @@ pub(super) async fn what_waits_for_a_person_is_never_merged_by_tagboat(kind: Kin
         stage.pass(time).await;
         assert_eq!(stage.web()[1], "1.4.0");
     }
+}
+
+pub(super) async fn another_value_of_the_same_answer_writes_nothing(kind: Kind) {
+    let query = "query: {source: prom, expr: 'sum(errors)', expect: \"< 0.01\"}";
+    let stage = Stage::new(kind, &format!("    publish: autoMerge\n    gates: {{{query}}}\n"));
+    let prometheus = Prometheus::start(Mood::number("0.2")).await;
+    let sources = prometheus.source("prom", tagboat::source::Kind::Prometheus);
+    let pass = |time: &'static str, mood: Mood| {
+        prometheus.set(mood);
+        let passing = Passing {
+            remote: stage.remote("mirror"),
+            tags: &stage.tags,
+            now: time,
+            publishing: Publishing::Forge((kind.client)(&stage.address)),
+        };
+        let (sources, store) = (&sources, &stage.store);
+        async move {
+            let outcome = passing.pass_asking(sources, Mode::Act).await;
+            assert_eq!(outcome.errors, []);
+            let written: Vec<String> = store.requests().into_iter().filter(|line| is_write(line)).collect();
+            (says(&outcome, GateName::Query), written)
+        }
+    };
+    pass("2026-11-20T08:00:00Z", Mood::number("0.2")).await;
+    let said = "- [ ] `query`: failed: what \\`prom\\` answers is not &lt; 0.01";
+    assert!(stage.store.pull(1).body.contains(said), "{}", stage.store.pull(1).body);
+    let set = |stage: &Stage| {
+        let kept = stage.store.kept();
+        let last = kept.checks.iter().rfind(|row| row.name == "tagboat/query").unwrap();
+        (last.word.clone(), last.text.clone())
+    };
+    assert_eq!(set(&stage).1, "what `prom` answers is not < 0.01");
+    for (mood, told) in [
+        (Mood::number("0.3"), "0.3 is not < 0.01"),
+        (Mood::vector(&[("a", "0.4"), ("b", "0")]), "0.4 of {pod=a} is not < 0.01 (1 of 2 samples)"),
+    ] {
+        let (says, written) = pass("2026-11-20T08:10:00Z", mood).await;
+        assert_eq!((says, written), (("fail", told.to_owned()), Vec::new()));
+    }
+    let mut troubles = Vec::new();
+    for text in ["it burns", "it burns since 08:31"] {
+        let text = format!(r#"{{"status":"error","errorType":"internal","error":"{text}"}}"#);
+        let (says, written) = pass("2026-11-20T08:20:00Z", Mood::Body(422, text)).await;
+        troubles.push((says, written.is_empty()));
+    }
+    let cannot = |what: &str| {
+        let reason = format!("the source `prom` cannot be asked: it refuses the query: internal: {what}");
+        ("wait", reason)
+    };
+    assert_eq!(troubles, [(cannot("it burns"), false), (cannot("it burns since 08:31"), true)]);
+    assert_eq!(set(&stage), (kind.statuses[1].to_owned(), "the source `prom` cannot be asked".to_owned()));
+    pass("2026-11-20T08:30:00Z", Mood::number("0")).await;
+    assert_eq!(set(&stage), (kind.statuses[0].to_owned(), "passed".to_owned()));
+}
+
+pub(super) async fn time_that_passes_writes_nothing(kind: Kind) {
+    let stage = Stage::new(kind, "    publish: autoMerge\n    gates: {soak: 2h}\n");
+    stage.pass("08:00").await;
+    let (_, reason) = says(&stage.pass("08:10").await, GateName::Soak);
+    stage.store.requests();
+    for time in ["08:20", "08:59", "09:30"] {
+        let (state, now) = says(&stage.pass(time).await, GateName::Soak);
+        assert_eq!((state, now != reason), ("wait", true), "the report tells what is left: {now}");
+        let written: Vec<String> = stage.store.requests().into_iter().filter(|line| is_write(line)).collect();
+        assert_eq!(written, [""; 0], "{time}");
+    }
+    let body = stage.store.pull(1).body;
+    let since =
+        "- [ ] `soak`: less than 2 h in dev, where it came at 2026-11-20T08:00:00Z (not before 2026-11-20T10:00:00Z)";
+    assert!(body.contains(since), "{body}");
+    stage.passed(&stage.store.at(HEAD).unwrap(), "build");
+    stage.pass("10:00").await;
+    assert_eq!(stage.web()[1], "1.5.0");
+}
+
+fn is_write(line: &str) -> bool {
+    !line.starts_with("GET ") && !line.contains("graphql")
 }
 
 /// Staging takes what dev runs at once, and watches it for half an hour.
@@ -991,6 +1069,8 @@ macro_rules! gates {
             an_approval_that_is_taken_back_while_a_pass_looks_counts_no_more
             with_pull_request_approvals_are_shown_and_a_person_merges
             what_waits_for_a_person_is_never_merged_by_tagboat
+            another_value_of_the_same_answer_writes_nothing
+            time_that_passes_writes_nothing
             what_fails_goes_back_by_itself_once_and_is_held
             history_tells_a_return_as_a_rollback_with_what_failed
             only_what_failed_in_time_goes_back_though_nobody_looked_at_once

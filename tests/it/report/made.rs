@@ -145,13 +145,14 @@ pub(super) fn moves(to: &str) -> Verdict {
 
 pub(super) fn soaking() -> Vec<Gate> {
     let until = Some("2026-11-21T09:00:00Z".parse().unwrap());
-    let gate = |name, state| Gate { name, state, facts: None, closes: None };
+    let gate = |name, state| Gate { name, state, facts: None, closes: None, lasting: None };
     vec![
         Gate {
             name: GateName::Checks,
             state: GateState::Pass,
             facts: Some("argocd/staging: success on commit 0a1b2c3d4e in staging".to_owned()),
             closes: None,
+            lasting: None,
         },
         gate(GateName::Soak, GateState::Wait { until, reason: "in staging for 3 h of 24 h".to_owned() }),
         gate(GateName::Approvals, GateState::Wait { until: None, reason: "0 of 1".to_owned() }),

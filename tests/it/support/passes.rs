@@ -14,6 +14,7 @@ use tagboat::pass::order::{Order, OrderError, Ordering, follow};
 use tagboat::pass::propose::Publishing;
 use tagboat::pass::run::{Mode, Run, run};
 use tagboat::registry::TagSource;
+use tagboat::source::Sources;
 
 /// Where and when something happens.
 pub(crate) struct Passing<'a> {
@@ -45,13 +46,22 @@ impl Passing<'_> {
 
     /// Runs one of several passes, which remember what the forge told.
     pub(crate) async fn pass_in(self, turn: Turn, cache: &Cache, mode: Mode) -> Outcome {
+        self.whole(&crate::support::sources::none(), turn, cache, mode).await
+    }
+
+    /// Runs a pass whose gates ask sources of the operator's.
+    pub(crate) async fn pass_asking(self, sources: &Sources, mode: Mode) -> Outcome {
+        self.whole(sources, Turn::default(), &tagboat::pass::setup::no_cache(), mode).await
+    }
+
+    async fn whole(self, sources: &Sources, turn: Turn, cache: &Cache, mode: Mode) -> Outcome {
         run(&Run {
             remote: self.remote,
             branch: &BranchName::from("main"),
             config: None,
             neighbours: &tagboat::pass::elsewhere::nobody,
             source: self.tags,
-            sources: &crate::support::sources::none(),
+            sources,
             cache,
             limits: &Limits::default(),
             now: self.now.parse().unwrap(),
