@@ -13,7 +13,7 @@ use crate::model::environment::EnvironmentName;
 use crate::model::image::ImageName;
 use crate::pass::elsewhere::Others;
 use crate::pass::record::{self, Asked, Ledger, MOST_READ, RecordError};
-use crate::pass::setup;
+use crate::pass::setup::{self, ForgeChoice};
 use crate::report::exit::Exit;
 use crate::report::{csv, json, text};
 
@@ -75,7 +75,7 @@ fn read<T>(
     read: impl FnOnce(&Ledger<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let service = session.service()?;
-    let (viewed, mut config) = source::open(session, source, &service)?;
+    let (viewed, mut config) = source::open(session, source, ForgeChoice::Auto, &service)?;
     let branches = viewed.branches(&mut config);
     let Some(past) = viewed.past.as_deref() else {
         let message = format!("{} is in no Git repository with a commit", source.folder.display());

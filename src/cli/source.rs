@@ -7,18 +7,23 @@ use crate::cli::output::Failure;
 use crate::cli::session::Session;
 use crate::config::repository::Repository;
 use crate::config::service::Service;
-use crate::pass::setup::{self, Opened, Target};
+use crate::pass::setup::{self, ForgeChoice, Opened, Target};
 use crate::pass::view::{self, Viewed};
 
-/// Opens what is meant, with its configuration.
-pub(super) fn open(session: &Session, source: &Source, service: &Service) -> Result<(Viewed, Repository), Failure> {
+/// Opens what is meant, with its configuration; `choice` is what the command line says of its forge.
+pub(super) fn open(
+    session: &Session,
+    source: &Source,
+    choice: ForgeChoice,
+    service: &Service,
+) -> Result<(Viewed, Repository), Failure> {
     let Some(url) = &source.repo else {
         let config = session.repository(&source.folder)?;
         session.warn_of_inactive(&config);
         return Ok((view::folder(&source.folder), config));
     };
     let target = Target::Url { url, branch: source.branch.as_deref() };
-    let Opened { remote, branch, .. } = setup::remote(&target, service, &session.environment)?;
+    let Opened { remote, branch, .. } = setup::remote(&target, choice, service, &session.environment)?;
     let viewed = view::branch(Arc::clone(&remote), branch)?;
     let config = match &session.common.config {
         Some(path) => setup::repository_file(path)?,

@@ -11,9 +11,6 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
-/// The variables that may hold the forge's and Git's token, in the order in which they are asked.
-pub const TOKEN_VARIABLES: [&str; 4] = ["TAGBOAT_TOKEN", "GITHUB_TOKEN", "GITLAB_TOKEN", "GITEA_TOKEN"];
-
 /// The environment variables of this process, as they were when it was captured.
 #[derive(Clone, Default)]
 pub struct Environment {
@@ -61,12 +58,6 @@ impl Environment {
 
     fn text(&self, name: &str) -> Option<&str> {
         self.set(name).and_then(OsStr::to_str)
-    }
-
-    /// Returns the forge's and Git's token with the name of the variable that holds it: `TAGBOAT_TOKEN`, else
-    /// `GITHUB_TOKEN`, `GITLAB_TOKEN`, `GITEA_TOKEN`.
-    pub fn token(&self) -> Option<(&'static str, SecretString)> {
-        TOKEN_VARIABLES.into_iter().find_map(|name| self.text(name).map(|token| (name, token.trim().into())))
     }
 
     /// Returns the private SSH key that signs commits: `TAGBOAT_SSH_SIGNING_KEY`.
@@ -223,14 +214,6 @@ mod tests {
     use secrecy::ExposeSecret;
 
     use super::*;
-
-    #[test]
-    fn takes_the_first_token_that_is_set() {
-        let environment = Environment::of([("TAGBOAT_TOKEN", ""), ("GITEA_TOKEN", "tea"), ("GITLAB_TOKEN", "lab\n")]);
-        let (name, token) = environment.token().unwrap();
-        assert_eq!((name, token.expose_secret()), ("GITLAB_TOKEN", "lab"));
-        assert!(Environment::default().token().is_none());
-    }
 
     #[test]
     fn shows_names_and_never_values() {

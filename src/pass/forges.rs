@@ -76,13 +76,40 @@ pub(super) fn told(repository: &RemoteUrl, environment: &Environment) -> Option<
     (is_gitea || is_here(ci_gitea(environment))).then_some(ForgeChoice::Gitea)
 }
 
+/// Returns the variables whose token is for a repository on this forge, and for its Git server, the first one first: no other forge's
+/// token is shown to either. Where no forge is known, and none is told by the host, that is the one for any.
+pub(super) fn token_variables(
+    choice: ForgeChoice,
+    repository: &RemoteUrl,
+    environment: &Environment,
+) -> &'static [&'static str] {
+    let choice = match choice {
+        ForgeChoice::Auto | ForgeChoice::Plain => told(repository, environment),
+        choice => Some(choice),
+    };
+    // In their own CI the job's token stands where GitHub's would.
+    let is_ci = ci_gitea(environment).is_some_and(|ci| ci.host_str() == host_name(repository).as_deref());
+    match choice {
+        Some(ForgeChoice::GitHub) => &["TAGBOAT_TOKEN", "GITHUB_TOKEN"],
+        Some(ForgeChoice::GitLab) => &["TAGBOAT_TOKEN", "GITLAB_TOKEN"],
+        Some(ForgeChoice::Gitea) if is_ci => &["TAGBOAT_TOKEN", "GITEA_TOKEN", "GITHUB_TOKEN"],
+        Some(ForgeChoice::Gitea) => &["TAGBOAT_TOKEN", "GITEA_TOKEN"],
+        Some(ForgeChoice::Auto | ForgeChoice::Plain) | None => &["TAGBOAT_TOKEN"],
+    }
+}
+
+/// Returns the token that a variable holds for a repository on this forge.
+pub(super) fn token(choice: ForgeChoice, repository: &RemoteUrl, environment: &Environment) -> Option<SecretString> {
+    token_variables(choice, repository, environment).iter().find_map(|name| environment.secret(name).ok())
+}
+
 /// Returns the pull requests of a repository on GitHub; as an App where the operator names one.
 ///
 /// # Errors
 ///
 /// [`SetupError::ForgeUrl`] when the address is none.
 pub(super) fn github(address: &Address<'_>, app: Option<&NamedApp>) -> Result<Publishing, SetupError> {
-    let variable = || ["TAGBOAT_TOKEN", "GITHUB_TOKEN"].iter().find_map(|name| address.environment.secret(name).ok());
+    let variable = || token(ForgeChoice::GitHub, address.repository, address.environment);
     let forge = match (app, address.token.clone().or_else(variable)) {
         (Some(app), _) => of_app(address, app)?,
         (None, Some(token)) => {
@@ -182,6 +209,9 @@ fn client(
         .map(|forge| Some(forge.for_pass(address.clients.ends(), address.clients.turn().clone())))
 }
 
+/// What the tokens of people and OAuth apps begin with on GitHub: none of them is a job's.
+const TOKENS_OF_PEOPLE: [&str; 4] = ["ghp_", "github_pat_", "gho_", "ghu_"];
+
 /// Whether a token is the one that GitHub Actions gives to its jobs, by which nothing starts any workflow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OfActions {
@@ -199,10 +229,19 @@ pub(super) fn of_actions(named: Option<SecretString>, environment: &Environment)
     let own = variable("GITHUB_TOKEN");
     let token = named.or_else(|| variable("TAGBOAT_TOKEN")).or_else(|| own.clone());
     let (Some(token), true) = (token, environment.is_github_actions()) else { return OfActions::No };
+    let token = token.expose_secret();
+    // The token of a job and those of installations begin so, and no other.
+    let is_installation = token.starts_with("ghs_");
+    if TOKENS_OF_PEOPLE.iter().any(|begin| token.starts_with(begin)) {
+        return OfActions::No;
+    }
     match own {
-        Some(own) if own.expose_secret() == token.expose_secret() => OfActions::Surely,
-        // The token of a job and those of installations begin so, and no other.
-        None if token.expose_secret().starts_with("ghs_") => OfActions::Perhaps,
+        // An App's token is handed on under that name, too, where there is no other.
+        Some(own) if own.expose_secret() == token && is_installation && variable("TAGBOAT_TOKEN").is_none() => {
+            OfActions::Perhaps
+        }
+        Some(own) if own.expose_secret() == token => OfActions::Surely,
+        None if is_installation => OfActions::Perhaps,
         _ => OfActions::No,
     }
 }
@@ -212,10 +251,10 @@ pub(super) fn of_actions(named: Option<SecretString>, environment: &Environment)
 /// # Errors
 ///
 /// [`SetupError::ForgeUrl`] when the address is none.
-pub(super) fn gitlab(address: Address<'_>) -> Result<Publishing, SetupError> {
-    let Some(place) = place(&address, ci_gitlab(address.environment), "api/v4")? else { return Ok(nowhere("gitlab")) };
-    let variable = |names: &[&str]| names.iter().find_map(|name| address.environment.secret(name).ok());
-    let token = address.token.or_else(|| variable(&["TAGBOAT_TOKEN", "GITLAB_TOKEN"])).map(GitLabToken::Access);
+pub(super) fn gitlab(address: &Address<'_>) -> Result<Publishing, SetupError> {
+    let Some(place) = place(address, ci_gitlab(address.environment), "api/v4")? else { return Ok(nowhere("gitlab")) };
+    let variable = || token(ForgeChoice::GitLab, address.repository, address.environment);
+    let token = address.token.clone().or_else(variable).map(GitLabToken::Access);
     let token = match token {
         // Many hand the job's own token on under another name.
         Some(GitLabToken::Access(token)) if is_job_token(&token, address.environment) => Some(GitLabToken::Job(token)),
@@ -251,10 +290,8 @@ pub(super) fn is_job_token(token: &SecretString, environment: &Environment) -> b
 /// # Errors
 ///
 /// [`SetupError::ForgeUrl`] when the address is none.
-pub(super) fn gitea(address: Address<'_>) -> Result<Publishing, SetupError> {
-    let ci = ci_gitea(address.environment);
-    let is_ci = ci.is_some();
-    let Some(place) = place(&address, ci, "api/v1")? else { return Ok(nowhere("gitea")) };
+pub(super) fn gitea(address: &Address<'_>) -> Result<Publishing, SetupError> {
+    let Some(place) = place(address, ci_gitea(address.environment), "api/v1")? else { return Ok(nowhere("gitea")) };
     // Over HTTP more than two parts tell of a path that the API lies below, too; over SSH they tell where the server keeps it.
     let mut parts: Vec<&str> = place.path.rsplitn(3, '/').collect();
     parts.truncate(if address.repository.reach() == Reach::Ssh { 2 } else { 3 });
@@ -264,11 +301,8 @@ pub(super) fn gitea(address: Address<'_>) -> Result<Publishing, SetupError> {
             "`{path}` is no owner/name on Gitea: where it lies below a path of its host, `--forge-url` says which"
         )));
     };
-    // In their own CI the job's token stands where GitHub's would.
-    let names: &[&str] =
-        if is_ci { &["TAGBOAT_TOKEN", "GITEA_TOKEN", "GITHUB_TOKEN"] } else { &["TAGBOAT_TOKEN", "GITEA_TOKEN"] };
-    let variable = || names.iter().find_map(|name| address.environment.secret(name).ok());
-    let token = address.token.or_else(variable);
+    let variable = || token(ForgeChoice::Gitea, address.repository, address.environment);
+    let token = address.token.clone().or_else(variable);
     let print = match &token {
         None => Print::of(&["nobody"]),
         Some(token) => Print::of(&["token", token.expose_secret()]),
@@ -444,8 +478,40 @@ mod tests {
         assert_eq!(is_own(&[actions, ("GITHUB_TOKEN", "ghs_t"), ("TAGBOAT_TOKEN", "ghs_u")], None), OfActions::No);
         assert_eq!(is_own(&[actions, ("GITHUB_TOKEN", "t")], Some("mine")), OfActions::No);
         assert_eq!(is_own(&[("GITHUB_TOKEN", "t")], None), OfActions::No);
+        for mine in ["ghp_t", "github_pat_t", "gho_t", "ghu_t"] {
+            assert_eq!(is_own(&[actions, ("GITHUB_TOKEN", mine)], None), OfActions::No);
+        }
+        assert_eq!(is_own(&[actions, ("GITHUB_TOKEN", "ghs_t")], None), OfActions::Perhaps);
+        assert_eq!(is_own(&[actions, ("GITHUB_TOKEN", "ghs_t"), ("TAGBOAT_TOKEN", "ghs_t")], None), OfActions::Surely);
         assert_eq!(is_own(&[actions, ("TAGBOAT_TOKEN", "ghs_t")], None), OfActions::Perhaps);
         assert_eq!(is_own(&[actions, ("TAGBOAT_TOKEN", "ghp_t")], None), OfActions::No);
+    }
+
+    #[test]
+    fn no_token_of_one_forge_is_for_another() {
+        let all = [("GITHUB_TOKEN", "hub"), ("GITLAB_TOKEN", "lab"), ("GITEA_TOKEN", "tea")];
+        let shown = |choice, url: &str, further: &[(&str, &str)]| {
+            let environment = Environment::of(all.iter().chain(further).copied());
+            token(choice, &url.parse().unwrap(), &environment).map(|token| token.expose_secret().to_owned())
+        };
+        let own = "https://git.acme.example/a/b.git";
+        for (choice, url, expected) in [
+            (ForgeChoice::GitHub, own, Some("hub")),
+            (ForgeChoice::GitLab, own, Some("lab")),
+            (ForgeChoice::Gitea, own, Some("tea")),
+            (ForgeChoice::Plain, own, None),
+            (ForgeChoice::Auto, own, None),
+            (ForgeChoice::Auto, "https://gitlab.com/a/b.git", Some("lab")),
+            (ForgeChoice::Plain, "https://github.com/a/b.git", Some("hub")),
+            (ForgeChoice::Plain, "https://codeberg.org/a/b.git", Some("tea")),
+        ] {
+            assert_eq!(shown(choice, url, &[]).as_deref(), expected, "{choice:?} {url}");
+            assert_eq!(shown(choice, url, &[("TAGBOAT_TOKEN", "any")]).as_deref(), Some("any"), "{choice:?} {url}");
+        }
+        let ci =
+            [("GITEA_ACTIONS", "true"), ("GITHUB_API_URL", "https://git.acme.example/api/v1"), ("GITEA_TOKEN", "")];
+        assert_eq!(shown(ForgeChoice::Gitea, own, &ci).as_deref(), Some("hub"), "the token of its own job");
+        assert_eq!(shown(ForgeChoice::Gitea, "https://codeberg.org/a/b.git", &ci), None, "it is for that host alone");
     }
 
     #[test]

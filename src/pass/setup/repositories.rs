@@ -105,8 +105,8 @@ pub(in crate::pass) fn publishing_by(
     match choice {
         ForgeChoice::Plain => Ok(Publishing::Plain),
         ForgeChoice::GitHub => forges::github(&address, app(url, service)?.as_ref()),
-        ForgeChoice::GitLab => forges::gitlab(address),
-        ForgeChoice::Gitea => forges::gitea(address),
+        ForgeChoice::GitLab => forges::gitlab(&address),
+        ForgeChoice::Gitea => forges::gitea(&address),
         ForgeChoice::Auto => Ok(Publishing::Missing(format!(
             "which forge {} is cannot be told: `forge` of its entry in service.yaml names it, or `--forge`; `plain` is \
              Git alone, and pushes the head branch for a person to merge",
@@ -201,19 +201,26 @@ fn app(url: &RemoteUrl, service: &Service) -> Result<Option<NamedApp>, SetupErro
     }
 }
 
-/// Opens the mirror of a repository, and says which branch is meant.
+/// Opens the mirror of a repository, and says which branch is meant; `choice` is what the command line says of its forge, whose token
+/// Git is shown.
 ///
 /// # Errors
 ///
 /// [`SetupError`], each with what to do.
-pub fn remote(target: &Target<'_>, service: &Service, environment: &Environment) -> Result<Opened, SetupError> {
-    remote_by(&of_command(service), target, service, environment)
+pub fn remote(
+    target: &Target<'_>,
+    choice: ForgeChoice,
+    service: &Service,
+    environment: &Environment,
+) -> Result<Opened, SetupError> {
+    remote_by(&of_command(service), target, choice, service, environment)
 }
 
 /// As [`remote`], by clients that were made before.
 pub(in crate::pass) fn remote_by(
     clients: &Clients,
     target: &Target<'_>,
+    choice: ForgeChoice,
     service: &Service,
     environment: &Environment,
 ) -> Result<Opened, SetupError> {
@@ -232,7 +239,7 @@ pub(in crate::pass) fn remote_by(
             (url, branch.map(BranchName::from).or(watched))
         }
     };
-    let access = access(&url, service, environment, clients)?;
+    let access = access((&url, choice), service, environment, clients)?;
     let folder = mirror_folder(&url, service, environment)?;
     let mirror = Mirror::open_until(clients.ends(), &folder, url.clone(), access, program(environment))?;
     let mirror = mirror.with_keys(keys(service, environment)?).told_to(clients.witness().clone());
@@ -280,7 +287,8 @@ fn neighbour(text: &str, service: &Service, environment: &Environment, clients: 
     };
     let failed = |error: SetupError| Unseen::Failed(error.to_string());
     let target = Target::Url { url: &watched.url, branch: None };
-    let Opened { remote, branch, url } = remote_by(clients, &target, service, environment).map_err(failed)?;
+    let Opened { remote, branch, url } =
+        remote_by(clients, &target, ForgeChoice::Auto, service, environment).map_err(failed)?;
     let publishing = publishing_by(clients, ForgeChoice::Auto, None, &url, service, environment);
     // Whom to ask about checks is wanted by some gates alone, which say so.
     let publishing = publishing.unwrap_or_else(|error| Publishing::Missing(error.to_string()));
@@ -310,7 +318,7 @@ pub(in crate::pass) fn watched<'a>(service: &'a Service, url: &RemoteUrl) -> Opt
 }
 
 fn access(
-    url: &RemoteUrl,
+    (url, choice): (&RemoteUrl, ForgeChoice),
     service: &Service,
     environment: &Environment,
     clients: &Clients,
@@ -327,7 +335,8 @@ fn access(
             Ok(Access::Token(forges::installation_token(&app_address(url, service, environment, clients), &app)?))
         }
         None => {
-            let token = environment.token().map(|(_, token)| token);
+            let choice = settled(choice, url, service, environment);
+            let token = forges::token(choice, url, environment);
             let token = token.or_else(|| forges::job_token(url, environment));
             Ok(token.map_or(Access::None, |token| by_token(token, environment)))
         }
