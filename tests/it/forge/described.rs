@@ -4,14 +4,16 @@ use std::io::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::support::forge::description::{Exchange, forgejo, github, gitlab};
+use crate::support::forge::description::{Description, Exchange, forgejo, github, gitlab};
 use crate::support::forge::graphql;
 use crate::support::forge::sheet::Sheet;
 
 const NOTES: &str = "projects/a%2Fb/merge_requests/1/notes";
+const JOBS: &str = "projects/a%2Fb/pipelines/1/jobs";
 
 fn faults(method: &str, path: &str, query: &[&str], sent: &Value, (status, answered): (u16, &Value)) -> String {
-    let query: Vec<String> = query.iter().map(|name| (*name).to_owned()).collect();
+    let query = query.iter().map(|one| one.split_once('=').unwrap_or((one, "")));
+    let query: Vec<_> = query.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     gitlab().unwrap().faults(&Exchange { method, path, query: &query, sent, status, answered }).join("\n")
 }
 
@@ -22,11 +24,24 @@ fn what_a_description_does_not_allow_is_found() {
     let note = json!({"id": 1, "body": "", "author": user, "created_at": "2026-11-20T08:00:00Z", "system": false});
     let created = (201, &note);
     assert_eq!(faults("POST", NOTES, &[], &json!({"body": "x"}), created), "");
-    assert_eq!(faults("GET", NOTES, &["sort"], &nothing, (200, &json!([note]))), "");
+    assert_eq!(faults("GET", NOTES, &["sort=desc", "per_page=100"], &nothing, (200, &json!([note]))), "");
+    assert_eq!(faults("GET", JOBS, &["scope[]=failed", "scope[]=success,manual"], &nothing, (200, &json!([]))), "");
     for (found, expected) in [
         (faults("PATCH", NOTES, &[], &nothing, (200, &nothing)), "is not described"),
         (faults("GET", "projects/a%2Fb/nothing", &[], &nothing, (200, &nothing)), "is not described"),
         (faults("GET", NOTES, &["order"], &nothing, (200, &json!([]))), "no parameter order"),
+        (faults("GET", NOTES, &["sort=newest"], &nothing, (200, &json!([]))), "parameter sort: \"newest\" is none of"),
+        (
+            faults("GET", NOTES, &["per_page=101"], &nothing, (200, &json!([]))),
+            "parameter per_page: 101 is more than 100",
+        ),
+        (faults("GET", NOTES, &["page=0"], &nothing, (200, &json!([]))), "parameter page: 0 is less than 1"),
+        (faults("GET", NOTES, &["page=two"], &nothing, (200, &json!([]))), "parameter page: \"two\" is no integer"),
+        (faults("GET", JOBS, &["scope[]=failed,odd"], &nothing, (200, &json!([]))), "\"odd\" is none of"),
+        (
+            faults("GET", &NOTES.replace('1', "x"), &[], &nothing, (200, &json!([]))),
+            "merge_request_iid: \"x\" is no integer",
+        ),
         (faults("GET", NOTES, &[], &json!({"body": "x"}), (200, &json!([]))), "takes no body"),
         (faults("POST", NOTES, &[], &nothing, created), "wants a body"),
         (faults("POST", NOTES, &[], &json!({}), created), "body is missing"),
@@ -43,6 +58,23 @@ fn what_a_description_does_not_allow_is_found() {
     ] {
         assert!(found.contains(expected), "{found:?} {expected}");
     }
+}
+
+#[test]
+fn a_parameter_that_is_missing_is_found() {
+    let operation = json!({"get": {
+        "parameters": [{"in": "query", "name": "ref", "required": true, "type": "string"}],
+        "responses": {"200": {"description": ""}},
+    }});
+    let description = Description::of([("/paths/files".to_owned(), operation.to_string())]);
+    let (sent, answered) = (&Value::Null, &Value::Null);
+    let faults = |query: &[(String, String)]| {
+        let exchange = Exchange { method: "GET", path: "/files", query, sent, status: 200, answered };
+        description.faults(&exchange).join("\n")
+    };
+    assert_eq!(faults(&[("ref".to_owned(), "main".to_owned())]), "");
+    assert_eq!(faults(&[]), "GET /files: parameter \"ref\" is missing");
+    assert_eq!(faults(&[("ref".to_owned(), String::new())]), "GET /files: parameter \"ref\" is missing");
 }
 
 /// What is compared is chosen by what this machine has: `.config/nextest.toml` shows what this one says, though it passes.

@@ -27,7 +27,8 @@ pub(crate) struct Exchange<'a> {
     pub(crate) method: &'a str,
     /// The path below the API's base, each part percent-encoded where it holds a slash.
     pub(crate) path: &'a str,
-    pub(crate) query: &'a [String],
+    /// The parameters of the query, decoded, in order.
+    pub(crate) query: &'a [(String, String)],
     pub(crate) sent: &'a Value,
     pub(crate) status: u16,
     pub(crate) answered: &'a Value,
@@ -76,6 +77,11 @@ pub(super) fn must_be_empty(faults: &[String]) {
 }
 
 impl Description {
+    /// Makes one of entries, as Swagger 2 writes them.
+    pub(crate) fn of(entries: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self { entries: entries.into_iter().collect(), takes_null: true }
+    }
+
     /// Ends the tests where an exchange is not as described.
     pub(crate) fn hold(&self, exchange: &Exchange<'_>) {
         must_be_empty(&self.faults(exchange));
@@ -97,20 +103,13 @@ impl Description {
     pub(crate) fn faults(&self, exchange: &Exchange<'_>) -> Vec<String> {
         let what = format!("{} {}", exchange.method, exchange.path);
         let mut faults = Vec::new();
-        let Some(item) = self.item(exchange) else { return vec![format!("{what} is not described")] };
+        let Some((template, item)) = self.item(exchange) else { return vec![format!("{what} is not described")] };
         let operation = &item[exchange.method.to_lowercase()];
         let of_both = [&item["parameters"], &operation["parameters"]];
         let parameters = of_both.into_iter().filter_map(Value::as_array).flatten().map(|one| self.resolved(one));
         let parameters: Vec<&Value> = parameters.collect();
-        for name in exchange.query {
-            let plain = name.trim_end_matches("[]");
-            if !parameters
-                .iter()
-                .any(|one| one["in"] == "query" && (one["name"] == name.as_str() || one["name"] == plain))
-            {
-                faults.push(format!("{what}: no parameter {name}"));
-            }
-        }
+        self.compare_query(&parameters, exchange, &what, &mut faults);
+        self.compare_path(&parameters, (template, exchange.path), &what, &mut faults);
         let in_body = parameters.iter().find(|one| one["in"] == "body").map(|one| &one["schema"]);
         let body = self.resolved(&operation["requestBody"]);
         let of_content = body["content"].as_object().and_then(|content| content.values().next());
@@ -146,8 +145,61 @@ impl Description {
         faults
     }
 
+    /// Compares the parameters of a query: names, values, and whether one is missing.
+    fn compare_query(&self, parameters: &[&Value], exchange: &Exchange<'_>, what: &str, faults: &mut Vec<String>) {
+        let of_query = || parameters.iter().filter(|one| one["in"] == "query");
+        let is_of = |one: &Value, name: &str| one["name"] == name || one["name"] == name.trim_end_matches("[]");
+        for (name, value) in exchange.query {
+            match of_query().find(|one| is_of(one, name)) {
+                Some(one) => self.compare_text(one, value, &format!("{what}: parameter {name}"), faults),
+                None => faults.push(format!("{what}: no parameter {name}")),
+            }
+        }
+        let is_missing = |one: &&&Value| {
+            one["required"] == true && !exchange.query.iter().any(|(name, value)| is_of(one, name) && !value.is_empty())
+        };
+        faults.extend(of_query().filter(is_missing).map(|one| format!("{what}: parameter {} is missing", one["name"])));
+    }
+
+    /// Compares the parts of a path that stand where the description has placeholders.
+    fn compare_path(
+        &self,
+        parameters: &[&Value],
+        (template, path): (&str, &str),
+        what: &str,
+        faults: &mut Vec<String>,
+    ) {
+        let parts = template.trim_matches('/').split('/').zip(path.trim_matches('/').split('/'));
+        for (wanted, part) in parts {
+            let Some(name) = wanted.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) else { continue };
+            if let Some(one) = parameters.iter().find(|one| one["in"] == "path" && one["name"] == name) {
+                self.compare_text(one, part, &format!("{what}: {name}"), faults);
+            }
+        }
+    }
+
+    /// Compares a parameter's text with its schema; OpenAPI 3 has one of its own, in Swagger 2 the parameter is it.
+    fn compare_text(&self, parameter: &Value, text: &str, at: &str, faults: &mut Vec<String>) {
+        let schema = if parameter["schema"].is_object() { &parameter["schema"] } else { parameter };
+        let schema = self.resolved(schema);
+        let is_list = schema["type"] == "array";
+        let schema = if is_list { self.resolved(&schema["items"]) } else { schema };
+        // One name with several values is written once for each, or with commas.
+        let texts: Vec<&str> = if is_list { text.split(',').collect() } else { vec![text] };
+        for text in texts {
+            // It stands for itself, or for the number or truth value that it is written as.
+            let read = serde_json::from_str(text).ok().filter(|value: &Value| value.is_number() || value.is_boolean());
+            let tried = read.into_iter().chain([Value::String(text.to_owned())]).map(|value| {
+                let mut faults = Vec::new();
+                self.compare(schema, &value, at, DEPTH, &mut faults);
+                faults
+            });
+            faults.extend(tried.min_by_key(Vec::len).unwrap_or_default());
+        }
+    }
+
     /// Finds the path that fits best: the one with the most parts that are no placeholders.
-    fn item(&self, exchange: &Exchange<'_>) -> Option<&Value> {
+    fn item(&self, exchange: &Exchange<'_>) -> Option<(&str, &Value)> {
         let parts: Vec<&str> = exchange.path.trim_matches('/').split('/').collect();
         // `{index}.{diffType}` is another thing than any part.
         let is_any = |wanted: &str| wanted.starts_with('{') && !wanted.contains('.');
@@ -163,7 +215,8 @@ impl Description {
             self.entries.names().filter(|key| key.strip_prefix("/paths").is_some_and(fits)).collect();
         keys.sort_by_key(|key| std::cmp::Reverse(fixed(key)));
         let method = exchange.method.to_lowercase();
-        keys.into_iter().map(|key| self.entry(key)).find(|item| item.get(&method).is_some())
+        let items = keys.into_iter().map(|key| (key.trim_start_matches("/paths"), self.entry(key)));
+        items.into_iter().find(|(_, item)| item.get(&method).is_some())
     }
 
     fn compare(&self, schema: &Value, value: &Value, at: &str, depth: usize, faults: &mut Vec<String>) {
@@ -211,6 +264,16 @@ impl Description {
         let length = value.as_str().map(|text| text.chars().count() as u64);
         if length.zip(schema["maxLength"].as_u64()).is_some_and(|(length, most)| length > most) {
             faults.push(format!("{at}: longer than {}", schema["maxLength"]));
+        }
+        let number = value.as_f64();
+        if number.zip(schema["minimum"].as_f64()).is_some_and(|(number, least)| number < least) {
+            faults.push(format!("{at}: {value} is less than {}", schema["minimum"]));
+        }
+        if number.zip(schema["maximum"].as_f64()).is_some_and(|(number, most)| number > most) {
+            faults.push(format!("{at}: {value} is more than {}", schema["maximum"]));
+        }
+        if length.zip(schema["minLength"].as_u64()).is_some_and(|(length, least)| length < least) {
+            faults.push(format!("{at}: shorter than {}", schema["minLength"]));
         }
         for item in value.as_array().into_iter().flatten() {
             self.compare(&schema["items"], item, &format!("{at}[]"), depth - 1, faults);

@@ -134,7 +134,7 @@ async fn answer(State(store): State<Arc<Store>>, request: Request) -> Response<B
     {
         let bytes = to_bytes(std::mem::take(done.body_mut()), 8 << 20).await.unwrap();
         let answered = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        let query: Vec<String> = asked.query.keys().cloned().collect();
+        let query: Vec<(String, String)> = asked.query.clone().into_iter().collect();
         let (method, path, status) = (asked.method.as_str(), asked.whole.as_str(), done.status().as_u16());
         let (query, sent, answered) = (query.as_slice(), &asked.body, &answered);
         description.hold(&Exchange { method, path, query, sent, status, answered });
@@ -152,6 +152,7 @@ async fn answer(State(store): State<Arc<Store>>, request: Request) -> Response<B
     }
     match fault {
         Some(Fault::After(status)) => said(status, &json!({"message": "a fault"})),
+        Some(Fault::Slow) => store.answer_slowly().await,
         Some(Fault::Lost) => {
             let broken = std::io::Error::other("the connection breaks");
             Response::new(Body::from_stream(futures_util::stream::iter([Err::<Vec<u8>, _>(broken)])))
@@ -188,7 +189,10 @@ pub(crate) fn public(store: Arc<Store>) -> Router {
             }
             let answered = releases(&store);
             if let Some(description) = description::github() {
-                let query = ["per_page".to_owned()];
+                let query: Vec<(String, String)> =
+                    url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes())
+                        .into_owned()
+                        .collect();
                 let method = request.method().as_str();
                 description.hold(&Exchange {
                     method,
@@ -529,6 +533,7 @@ fn list(store: &Store, asked: &Asked<'_>) -> Response<Body> {
             kept.stale -= 1;
             pulls.clear();
         }
+        kept.lag(&mut pulls);
     }
     pulls.retain(|pull| asked.query("base").is_none_or(|base| base == pull.base));
     pulls.retain(|pull| asked.query("head").is_none_or(|head| head == format!("acme:{}", pull.head)));

@@ -157,6 +157,9 @@ fn list(store: &Store, asked: &Asked) -> Answer {
         store.kept().stale -= 1;
         pulls.remove(0);
     }
+    if asked.query("source_branch").is_empty() {
+        store.kept().lag(&mut pulls);
+    }
     let wanted = |pull: &&Pull| {
         let state = asked.query("state");
         let branch = asked.query("source_branch");

@@ -16,6 +16,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::Router;
+use axum::body::Body;
+use axum::http::Response;
 
 use crate::support::repository::Repository;
 
@@ -85,6 +87,8 @@ pub(crate) enum Fault {
     After(u16),
     /// What was asked is done, and the answer breaks off.
     Lost,
+    /// What was asked is done, and the answer does not come while anybody waits for it.
+    Slow,
     /// Too many requests; come back after a minute.
     Limited,
     /// Too many requests; come back after so many seconds.
@@ -176,6 +180,8 @@ pub(crate) struct Kept {
     pub(crate) unknown: u32,
     /// How many listings still show what was before the last change.
     pub(crate) stale: u32,
+    /// How many listings still show as open what is merged or closed.
+    pub(crate) late: u32,
     pub(crate) queued: Vec<u64>,
     /// Which left the merge queue without being merged, and why; the place is the hour of the day.
     pub(crate) left: Vec<(u64, &'static str)>,
@@ -215,17 +221,30 @@ pub(crate) struct Kept {
 pub(crate) struct Store {
     pub(crate) repository: Repository,
     kept: Mutex<Kept>,
+    /// Told of what was done whose answer does not come.
+    slow: tokio::sync::Notify,
 }
 
 impl Store {
     /// Stands on a bare repository.
     pub(crate) fn over(folder: PathBuf) -> Arc<Self> {
-        Arc::new(Self { repository: Repository { folder }, kept: Mutex::default() })
+        Arc::new(Self { repository: Repository { folder }, kept: Mutex::default(), slow: tokio::sync::Notify::new() })
     }
 
     /// Gives what is remembered.
     pub(crate) fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap()
+    }
+
+    /// Keeps back an answer until whoever asked has gone.
+    pub(crate) async fn answer_slowly(&self) -> Response<Body> {
+        self.slow.notify_one();
+        std::future::pending().await
+    }
+
+    /// Waits for something that is done and whose answer does not come.
+    pub(crate) async fn is_slow(&self) {
+        self.slow.notified().await;
     }
 
     /// Lets happen what a fault says of others.
@@ -502,6 +521,14 @@ impl Kept {
     pub(crate) fn arm(&mut self, number: u64) {
         if !self.armed.contains(&number) {
             self.armed.push(number);
+        }
+    }
+
+    /// Lets a listing lag behind what was merged or closed, as often as it is to.
+    pub(crate) fn lag(&mut self, pulls: &mut [Pull]) {
+        if self.late > 0 && pulls.iter().any(|pull| pull.state != Stands::Open) {
+            self.late -= 1;
+            pulls.iter_mut().for_each(|pull| (pull.state, pull.merged) = (Stands::Open, None));
         }
     }
 

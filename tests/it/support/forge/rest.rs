@@ -44,7 +44,7 @@ impl Asked {
     pub(crate) fn hold(&self, description: Option<&Description>, answer: &Answer) {
         let Some(description) = description else { return };
         let path = self.parts.iter().map(|part| part.replace('/', "%2F")).collect::<Vec<_>>().join("/");
-        let query: Vec<String> = self.query.keys().cloned().collect();
+        let query: Vec<(String, String)> = self.query.clone().into_iter().collect();
         let (method, sent) = (self.method.as_str(), &self.body);
         let (status, answered) = (answer.status, &answer.body);
         description.hold(&Exchange { method, path: &path, query: &query, sent, status, answered });
@@ -130,13 +130,15 @@ pub(crate) async fn answer(
         body: if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() },
     };
     // Git is run, and locks are held, away from the server's one worker.
+    let there = Arc::clone(&store);
     let done = tokio::task::spawn_blocking(move || {
-        store.happen(fault);
-        store.refresh();
-        work(&store, &asked)
+        there.happen(fault);
+        there.refresh();
+        work(&there, &asked)
     });
     let done = done.await.unwrap();
     match fault {
+        Some(Fault::Slow) => store.answer_slowly().await,
         Some(Fault::After(status)) => Answer::of(status, Value::Null).into_response(),
         Some(Fault::Lost) => {
             let broken = futures_util::stream::iter([Err::<axum::body::Bytes, _>(std::io::Error::other("cut off"))]);
