@@ -191,6 +191,11 @@ pub trait Forge: Send + Sync {
     /// Replaces title and body.
     fn rewrite<'a>(&'a self, pull_request: &'a PullRequest, title: &'a str, body: &'a str) -> Asked<'a, ()>;
 
+    /// Whether a pull request that was listed as open is so still, asked about that one alone: a list may be behind.
+    fn is_open<'a>(&'a self, _pull_request: &'a PullRequest) -> Asked<'a, bool> {
+        Box::pin(std::future::ready(Ok(true)))
+    }
+
     /// Closes without merging, with the body that says so.
     fn close<'a>(&'a self, pull_request: &'a PullRequest, body: &'a str) -> Asked<'a, ()>;
 

@@ -363,7 +363,7 @@ impl Rest {
     /// before, about whichever repository.
     fn of_http(&self, error: HttpError) -> ForgeError {
         match error {
-            HttpError::Throttled { status: StatusCode::TOO_MANY_REQUESTS, wait: Some(wait), .. } => {
+            HttpError::Throttled { wait: Some(wait), .. } => {
                 self.desk.account.be_quiet(&self.host(), self.clock.now(), wait)
             }
             HttpError::Deadline { .. } if self.desk.ends.is_over() => self.desk.over(),
@@ -373,7 +373,7 @@ impl Rest {
 
     /// Lets whoever asks as the same be quiet as long as this question waits.
     fn heed(&self, error: &HttpError) {
-        if let HttpError::Throttled { status: StatusCode::TOO_MANY_REQUESTS, wait: Some(wait), .. } = error {
+        if let HttpError::Throttled { wait: Some(wait), .. } = error {
             let _told_by_their_next_request = self.desk.account.be_quiet(&self.host(), self.clock.now(), *wait);
         }
     }

@@ -7,7 +7,10 @@ use jiff::Timestamp;
 use crate::model::environment::EnvironmentName;
 use crate::model::image::{ImageName, Tag};
 
-/// An entry of `.tagboat/holds.yaml`.
+/// Where holds are kept on the base branch.
+pub const HOLDS_FILE: &str = ".tagboat/holds.yaml";
+
+/// An entry of [`HOLDS_FILE`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Hold {
     /// Where it holds, and in every environment after that; `None` for everywhere.

@@ -4,7 +4,7 @@
 
 use crate::model::brought::{Brought, Told};
 use crate::model::environment::EnvironmentName;
-use crate::model::pull_request::{HeadBranch, LABEL_RETRY, Number, PullRequest, State, USUAL_PREFIX};
+use crate::model::pull_request::{HeadBranch, LABEL_HOLD, LABEL_RETRY, Number, PullRequest, State, USUAL_PREFIX};
 
 /// What a pass would bring, as a person may have refused it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +84,13 @@ impl Wish {
         }
     }
 
+    /// Returns an open pull request that stands for it and that a person has labelled to be left as it is: that word is about the version,
+    /// however it is to come now.
+    pub fn kept_in<'a>(&self, pull_requests: impl IntoIterator<Item = &'a PullRequest>) -> Option<&'a PullRequest> {
+        let is_labelled = |one: &&PullRequest| one.state == State::Open && one.labels.contains(LABEL_HOLD);
+        pull_requests.into_iter().filter(is_labelled).find(|one| one.is_named() && self.stood_in(one))
+    }
+
     /// Returns the pull request by which a person refused it: the newest that stood for it, if a person closed that and has not
     /// labelled it to be tried again. What came after a refusal and was opened for the same all the same took it back.
     pub fn closed_in<'a>(&self, pull_requests: impl IntoIterator<Item = &'a PullRequest>) -> Option<&'a PullRequest> {
@@ -133,6 +140,11 @@ impl Refusal<'_> {
             Self::TakenBack(head) => taken_back(head.name.as_str()),
         }
     }
+}
+
+/// Says by which pull request something is kept from coming.
+pub fn kept(number: Number) -> String {
+    format!("#{} brings it, and has the label `{LABEL_HOLD}`: it comes in no other way meanwhile", number.0)
 }
 
 /// Says by which pull request something was refused.

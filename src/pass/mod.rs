@@ -33,6 +33,7 @@ pub mod setup;
 pub mod status;
 mod transport;
 pub mod unanswered;
+mod unsure;
 pub mod view;
 pub mod watched;
 

@@ -8,18 +8,17 @@ use crate::forge::{Forge, ForgeError};
 use crate::git::{GitError, Remote};
 use crate::model::change::ChangeSet;
 use crate::model::commit::{CommitId, CommitStyle};
-use crate::model::decision::Verdict;
 use crate::model::environment::{BranchName, Environment, EnvironmentName, Publish};
 use crate::model::gate::{GateName, GateSpec};
 use crate::model::outcome::{Landed, Trouble};
 use crate::model::proposal::{Action, Proposal};
 use crate::model::pull_request::{HeadBranch, Listing, PullRequest, State};
-use crate::model::watch::WatchState;
 pub use crate::observe::checks::Asked;
 use crate::pass::former::{Former, Known};
 use crate::pass::own::look;
 use crate::pass::refusals::{self, Recall};
 use crate::pass::run::{Mode, Run};
+use crate::pass::unsure::{held, unsure};
 use crate::pass::view::Branches;
 use crate::pass::{Inputs, Planned, blocking};
 use crate::pass::{former, hold, notes, ordered};
@@ -27,7 +26,7 @@ use crate::promote;
 use crate::publish::held::is_head;
 use crate::publish::pull_requests::apply::{Place, apply};
 use crate::publish::pull_requests::told::tell;
-use crate::publish::pull_requests::{self, Course, Desired, Standing, Unsure, course};
+use crate::publish::pull_requests::{self, Course, Desired, Standing, course};
 
 /// The longest body where no forge sets a limit, in characters.
 pub(super) const LONGEST_BODY: usize = 60_000;
@@ -135,6 +134,7 @@ pub(super) async fn propose(
             proposed.closed.extend(kept);
             proposed.errors.extend(troubles);
         }
+        standing.held = held(planned, config, &standing);
         former::take_up(planned, &mut standing, &mut own);
         let ordered = match ordered::again(run, (&onto, inputs), planned, (&mut standing, &own), limit).await {
             Ok(ordered) => ordered,
@@ -476,30 +476,6 @@ fn let_go(head: &mut HeadBranch, pull_requests: &[PullRequest]) {
     let is_merged = of_head().any(|one| one.state == State::Merged && one.commit == head.tip);
     if !head.is_own && is_merged && !of_head().any(|one| one.state == State::Open) {
         (head.is_own, head.key, head.is_fresh, head.is_order, head.is_return) = (true, None, false, false, false);
-    }
-}
-
-/// Names what is not fully known in this pass: what stands for it is left as it is.
-pub(super) fn unsure(planned: &Planned, inputs: &Inputs<'_>) -> Unsure {
-    let turns = |environment: &&Environment| environment.gates.iter().any(|gate| !gate.name().stays_passed());
-    let all = inputs.config.environments.0.iter().filter(|_| inputs.only.is_empty());
-    let undecided = planned.promoted.decisions.iter().filter_map(|decision| {
-        let question = &decision.question;
-        let group = planned.promoted.groups.get(&question.image)?;
-        matches!(decision.verdict, Verdict::Undecided(_)).then(|| (question.environment.clone(), group.clone()))
-    });
-    let waiting = planned
-        .promoted
-        .proposals
-        .iter()
-        .filter(|proposal| matches!(proposal.action, Action::Waiting | Action::Failed));
-    let waiting = waiting.map(|proposal| (proposal.environment.clone(), proposal.group.clone()));
-    let fine = planned.promoted.watches.iter().filter(|watch| watch.state == WatchState::Watching);
-    Unsure {
-        turning: all.filter(turns).map(|environment| environment.name.clone()).collect(),
-        recovered: fine.map(|watch| (watch.environment.clone(), watch.group.clone())).collect(),
-        groups: undecided.chain(waiting).collect(),
-        environments: planned.observation.half_known.keys().cloned().collect(),
     }
 }
 

@@ -24,7 +24,7 @@ use crate::model::image::{ImageName, Tag};
 pub use crate::config::holds::edit::{EditError, add, release};
 
 /// Where holds live in a repository.
-pub const HOLDS_FILE: &str = ".tagboat/holds.yaml";
+pub const HOLDS_FILE: &str = crate::model::hold::HOLDS_FILE;
 
 /// What the file is called by mistake: nothing of it is read.
 pub const MISTAKEN_FILE: &str = ".tagboat/holds.yml";

@@ -329,6 +329,10 @@ impl Forge for Gitea {
         })
     }
 
+    fn is_open<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, bool> {
+        Box::pin(async move { Ok(self.read_one(pull_request).await?.state == "open") })
+    }
+
     fn close<'a>(&'a self, pull_request: &'a PullRequest, body: &'a str) -> Asked<'a, ()> {
         Box::pin(async move { self.change(pull_request, &json!({ "body": body, "state": "closed" })).await })
     }

@@ -157,6 +157,10 @@ impl Forge for GitHub {
         Box::pin(self.rewritten(pull_request, title, body))
     }
 
+    fn is_open<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, bool> {
+        Box::pin(async move { Ok(self.seen(pull_request).await?.state == "open") })
+    }
+
     fn close<'a>(&'a self, pull_request: &'a PullRequest, body: &'a str) -> Asked<'a, ()> {
         Box::pin(self.closed(pull_request, body))
     }

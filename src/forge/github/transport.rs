@@ -557,7 +557,8 @@ impl Transport {
             HttpError::Throttled { status: StatusCode::TOO_MANY_REQUESTS, wait, .. } => {
                 self.be_quiet(wait.unwrap_or(MINUTE))
             }
-            HttpError::Throttled { wait, .. } => ForgeError::Later { after: wait, reason },
+            HttpError::Throttled { wait: Some(wait), .. } => self.be_quiet(wait),
+            HttpError::Throttled { wait: None, .. } => ForgeError::Later { after: None, reason },
             HttpError::Deadline { .. } if self.desk.ends.is_over() => self.desk.over(),
             HttpError::Deadline { host } => {
                 ForgeError::Later { after: None, reason: format!("{host} took too long to answer") }

@@ -318,6 +318,11 @@ impl Forge for GitLab {
         })
     }
 
+    fn is_open<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, bool> {
+        // `locked` is one that is being merged at this moment.
+        Box::pin(async move { Ok(self.read_one(pull_request).await?.state == "opened") })
+    }
+
     fn close<'a>(&'a self, pull_request: &'a PullRequest, body: &'a str) -> Asked<'a, ()> {
         Box::pin(
             async move { self.change(pull_request, &json!({ "description": body, "state_event": "close" })).await },

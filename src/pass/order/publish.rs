@@ -129,8 +129,9 @@ async fn propose(
                 return Err(OrderError::Failed(reason));
             }
             Action::LeftAlone => {
-                let message = proposal.reason.clone().unwrap_or_default();
-                return Err(refused(message, "`--publish commit` commits it to the base branch"));
+                let reason = proposal.reason.clone().unwrap_or_default();
+                let message = proposal.url.as_ref().map_or(reason.clone(), |url| format!("{url}: {reason}"));
+                return Err(refused(message, "end that there, or `--publish commit` commits it to the base branch"));
             }
             _ => {}
         }

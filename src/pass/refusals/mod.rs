@@ -258,6 +258,10 @@ async fn leave_closed(
             proposal.action = Action::LeftAlone;
             proposal.url = Some(refused.url.clone());
             proposal.reason = Some(refusal::closed(refused.number));
+        } else if let Some(kept) = wish.kept_in(&listed.pull_requests) {
+            proposal.action = Action::LeftAlone;
+            proposal.url = Some(kept.url.clone());
+            proposal.reason = Some(refusal::kept(kept.number));
         }
     }
     recall.seen.keep(&listed.pull_requests);

@@ -2,7 +2,7 @@
 //!
 //! Entry point: [`apply`]. A step that fails ends its own course and no other one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -69,7 +69,13 @@ pub struct Applied {
 pub async fn apply(place: &Place<'_>, base: &CommitId, courses: &mut [Course]) -> Applied {
     let mut applied = Applied { seen: seen(place, courses).await, ..Applied::default() };
     let mut tip = base.clone();
+    let mut standing = BTreeSet::new();
     for course in courses {
+        if let Some(other) = course.instead.as_ref().filter(|other| !standing.contains(*other)) {
+            course.reason = Some(format!("{other} is to take its place, and does not stand yet"));
+            course.action = Action::LeftAlone;
+            continue;
+        }
         if !course.steps.iter().all(looks_first) && !place.turn.may_act() {
             break;
         }
@@ -77,7 +83,16 @@ pub async fn apply(place: &Place<'_>, base: &CommitId, courses: &mut [Course]) -
         let mut pushed = None;
         let is_left = course.action == Action::LeftAlone;
         for step in &steps {
-            if let Err(broken) = take(place, base, (&mut tip, &mut pushed), step, course, &mut applied).await {
+            let taken = match stands(place, turned(&steps, step, pushed.is_some())).await {
+                Ok(true) => take(place, base, (&mut tip, &mut pushed), step, course, &mut applied).await,
+                Ok(false) => {
+                    let reason = "it was merged or closed since it was listed: the next pass looks again";
+                    (course.action, course.reason) = (Action::Waiting, Some(reason.to_owned()));
+                    break;
+                }
+                Err(error) => Err(error.into()),
+            };
+            if let Err(broken) = taken {
                 // Somebody was faster: that is no failure, and whoever looks again sees what it came to.
                 let is_race = matches!(broken, MakeError::Moved(_));
                 applied.has_moved |= is_race;
@@ -91,11 +106,36 @@ pub async fn apply(place: &Place<'_>, base: &CommitId, courses: &mut [Course]) -
             }
         }
         course.steps = steps;
+        let stands = |action| matches!(action, Action::Opened | Action::Updated | Action::Unchanged | Action::Enqueued);
+        if stands(course.action) || course.action == Action::Merged {
+            standing.insert(course.head.clone());
+        }
         if place.turn.is_stale() {
             break;
         }
     }
     applied
+}
+
+/// Whether what a step turns is still open; also where it turns nothing.
+async fn stands(place: &Place<'_>, turned: Option<&PullRequest>) -> Result<bool, ForgeError> {
+    match (place.forge, turned) {
+        (Some(forge), Some(turned)) => forge.is_open(turned).await,
+        _ => Ok(true),
+    }
+}
+
+/// Returns the pull request that a step turns into something else, at the push of its head or at its new words: who closes or merges it
+/// meanwhile means what stood there before, and what is merged keeps its words.
+fn turned<'a>(steps: &'a [Step], step: &'a Step, is_pushed: bool) -> Option<&'a PullRequest> {
+    let of = |step: &'a Step| match step {
+        Step::Rewrite { pull_request, .. } => Some(&**pull_request),
+        _ => None,
+    };
+    match step {
+        Step::Push { .. } => steps.iter().find_map(of),
+        step => of(step).filter(|_| is_pushed),
+    }
 }
 
 /// Whether a step changes nothing before it has looked again.
@@ -178,6 +218,12 @@ async fn take(
         }
         Step::Close { pull_request, body, comment } => {
             if let Some(forge) = place.forge {
+                // A list may be behind, also behind what this very pass has merged.
+                if !forge.is_open(pull_request).await? {
+                    course.action = Action::LeftAlone;
+                    course.reason = Some("it is merged or closed by now: the list was behind".to_owned());
+                    return Ok(());
+                }
                 // What is closed is closed even where nothing may be said on it.
                 if let Some(refused) = say(forge, pull_request, comment).await? {
                     course.add(&refused);

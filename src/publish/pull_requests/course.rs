@@ -3,18 +3,18 @@
 //! Entry points: `course`, [`refused`] and [`kept`]. Pure.
 
 use crate::model::commit::CommitId;
-use crate::model::environment::Publish;
+use crate::model::environment::{BranchName, Publish};
 use crate::model::markdown::{code, plain};
 use crate::model::marker;
 use crate::model::proposal::Action;
 use crate::model::pull_request::{
     HeadBranch, LABEL_HOLD, LABEL_REBASE, LABEL_RETRY, Marker, PullRequest, Rebase, State,
 };
-use crate::model::refusal::{Refusal, Wish};
+use crate::model::refusal::{Refusal, Wish, kept as kept_by};
 use crate::publish::body;
-use crate::publish::pull_requests::leftovers::withdraw;
+use crate::publish::pull_requests::leftovers::{Why, withdraw};
 use crate::publish::pull_requests::statuses::{may_turn, not_asked_now, of_order_now};
-use crate::publish::pull_requests::{Answer, Course, Desired, Standing, Step};
+use crate::publish::pull_requests::{Answer, Course, Desired, Standing, Step, images};
 
 /// Why nobody asks the gates of what a person holds.
 pub(super) const HELD: &str = "not asked while it has the label `tagboat/hold`";
@@ -38,6 +38,7 @@ pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Sta
         action: Action::Unchanged,
         reason: None,
         steps: Vec::new(),
+        instead: None,
     };
     // Nobody but a pass that has judged everything anew lets the forge go on by itself.
     let stopped = open.map(PullRequest::disarmed);
@@ -59,13 +60,16 @@ pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Sta
         return course;
     }
     if let Some(head) = head.filter(|head| head.is_order && !wanted.is_order) {
-        leave(format!(
-            "a person ordered what stands in {}: it stays until it is merged, or the branch removed",
-            head.name
-        ));
+        leave(ordered(&head.name));
         if let (Some(open), Some(said)) = (open, standing.said.get(&head.name)) {
             course.steps.extend(of_order_now(open, said.as_deref()));
         }
+        return course;
+    }
+    // Under another name, as of a group that the image has joined since, it is the very thing that a person wants to stay as it is.
+    let others = standing.pull_requests.iter().flatten().filter(|one| one.head != wanted.head);
+    if let Some(why) = kept_elsewhere(wanted, others, standing).filter(|_| !wanted.is_order) {
+        leave(why);
         return course;
     }
     // What is open for something else that nobody wants any more must not turn into what was refused.
@@ -76,7 +80,7 @@ pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Sta
         course.action = Action::LeftAlone;
         course.reason = Some(refused.words());
         if let Some(open) = open
-            && let Some(steps) = withdraw(Some(open), head, None)
+            && let Some(steps) = withdraw(Some(open), head, Why::alone(&wanted.head, standing))
         {
             course.steps = steps;
             course.action = Action::Closed;
@@ -89,7 +93,11 @@ pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Sta
     let current = head.filter(|head| is_current(wanted, head, open));
     let mut open = open;
     if current.is_none() || !wanted.gates_pass || wanted.publish != Publish::AutoMerge {
-        course.steps.extend(open.and_then(disarm));
+        let disarmed = open.and_then(disarm);
+        if disarmed.is_some() && current.is_some() && wanted.publish != Publish::AutoMerge {
+            course.reason = Some("a person merges it: the forge does not do so by itself any more".to_owned());
+        }
+        course.steps.extend(disarmed);
         open = stopped.as_ref();
     }
     let unsaid = open.filter(|_| current.is_none()).and_then(|open| unsaid(wanted, open));
@@ -143,6 +151,37 @@ pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Sta
     course
 }
 
+/// Says that an order keeps everything else away.
+fn ordered(head: &BranchName) -> String {
+    format!("a person ordered what stands in {head}: it stays until it is merged, or the branch removed")
+}
+
+/// Says why something may not come beside an open pull request of another head that brings it already: a person holds that, or has
+/// pushed to it.
+fn kept_elsewhere<'a>(
+    wanted: &Desired,
+    others: impl Iterator<Item = &'a PullRequest> + Clone,
+    standing: &Standing,
+) -> Option<String> {
+    let wanted_images = images(&wanted.commit.plan.message);
+    let is_same = |head: &&HeadBranch| {
+        head.name != wanted.head
+            && head.told.environment.as_ref() == Some(&wanted.environment)
+            && !head.images.is_disjoint(&wanted_images)
+    };
+    if let Some(head) = standing.heads.iter().find(|head| head.is_order && is_same(head)) {
+        return Some(ordered(&head.name));
+    }
+    let wish = wish(wanted);
+    if let Some(held) = wish.kept_in(others.clone()) {
+        return Some(kept_by(held.number));
+    }
+    let is_theirs = |one: &PullRequest| standing.heads.iter().any(|head| head.name == one.head && !head.is_own);
+    let mut open = others.filter(|one| one.state == State::Open && is_theirs(one));
+    let theirs = open.find(|one| wish.stands_in(one))?;
+    Some(format!("#{} brings it, and somebody else has pushed to {}: it is theirs now", theirs.number.0, theirs.head))
+}
+
 /// Says on a pull request why what its labels ask for is not done.
 pub(super) fn answered(answer: &Answer) -> Course {
     let Answer { pull_request, environment, group, why, command } = answer;
@@ -158,6 +197,7 @@ pub(super) fn answered(answer: &Answer) -> Course {
         action: Action::LeftAlone,
         reason: Some(answer.words()),
         steps: vec![Step::Answer { pull_request: Box::new(pull_request.clone()), comment }],
+        instead: None,
     }
 }
 

@@ -88,6 +88,7 @@ fn leftover(one: &PullRequest, marker: &Marker) -> Course {
         action: Action::Closed,
         reason: None,
         steps: Vec::new(),
+        instead: None,
     }
 }
 

@@ -5,13 +5,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::environment::{BranchName, EnvironmentName};
-use crate::model::markdown::code;
+use crate::model::hold::{HOLDS_FILE, Hold};
+use crate::model::markdown::{code, plain};
 use crate::model::marker;
 use crate::model::proposal::Action;
 use crate::model::pull_request::{HeadBranch, LABEL_HOLD, Marker, Number, PullRequest, State};
 use crate::publish::pull_requests::course::{HELD, disarm, tell_left};
 use crate::publish::pull_requests::statuses::{not_asked_now, of_order_now};
 use crate::publish::pull_requests::{Course, Desired, Standing, Step, Unsure, images};
+
+/// The most characters of who holds a version, and why, that are said on a pull request.
+const LONGEST_WHY: usize = 300;
 
 /// Returns what takes the place of a head branch that nobody wants any more: what stands for one of its images in its environment, or,
 /// where that is no more, in the one that has its files now.
@@ -50,6 +54,7 @@ pub(super) fn leftovers(
         let Some(key) = standing.place_of(name, prefix) else { continue };
         let (head, open) = (heads.get(name).copied(), open.get(name).copied());
         let record = head.and_then(|head| record(head, standing)).map(|one| one.number);
+        let mut replaced_by = None;
         let fate = match kept(&key, (head, open), unsure).or(record.map(Kept::Record)) {
             // What a person has pushed to a branch of their own making is nobody else's business.
             Some(Kept::Theirs) if open.is_none() && standing.pull_requests.is_some() => None,
@@ -57,12 +62,10 @@ pub(super) fn leftovers(
             None => {
                 let environment = Some(&key.0).filter(|_| !standing.orphans.contains(name));
                 let instead = successor(head, environment, (desired, courses_of_desired));
-                match withdraw(open, head, instead) {
-                    Some(steps) => {
-                        let replaced = instead.map(|other| format!("{} takes its place", other.head));
-                        let reason = replaced.unwrap_or_else(|| "nothing of it is left to do".to_owned());
-                        Some((Action::Closed, reason, steps))
-                    }
+                let why = instead.map_or_else(|| Why::alone(name, standing), Why::Replaced);
+                replaced_by = instead.map(|other| other.head.clone());
+                match withdraw(open, head, why) {
+                    Some(steps) => Some((Action::Closed, why.told(), steps)),
                     None if open.is_some_and(|open| open.marker.is_none()) => {
                         left(Kept::Unmarked, name, (open, Vec::new()))
                     }
@@ -74,7 +77,8 @@ pub(super) fn leftovers(
         let (environment, group) = key;
         let url = open.map(|open| open.url.clone());
         let (head, reason) = (name.clone(), Some(reason));
-        courses.push(Course { proposal: None, environment, group, head, url, action, reason, steps });
+        let instead = replaced_by;
+        courses.push(Course { proposal: None, environment, group, head, url, action, reason, steps, instead });
     }
     courses
 }
@@ -112,6 +116,13 @@ fn kept(
     unsure: &Unsure,
 ) -> Option<Kept> {
     if unsure.environments.contains(&key.0) || unsure.groups.contains(key) {
+        return Some(Kept::Unknown);
+    }
+    let is_unsure =
+        |image: &str| unsure.images.contains(image) || unsure.waiting.contains(&(key.0.clone(), image.to_owned()));
+    let brought = head.is_none().then(|| open?.marker.as_ref()).flatten().map(|marker| marker.brought.images());
+    let mut images = head.iter().flat_map(|head| &head.images).map(String::as_str).chain(brought.into_iter().flatten());
+    if images.any(is_unsure) {
         return Some(Kept::Unknown);
     }
     if open.is_some_and(|open| open.labels.contains(LABEL_HOLD)) {
@@ -177,6 +188,63 @@ fn left(
     Some((Action::LeftAlone, reason, steps))
 }
 
+/// Why nobody wants something any more.
+#[derive(Clone, Copy)]
+pub(super) enum Why<'a> {
+    /// Another one takes its place.
+    Replaced(&'a Desired),
+    /// A version of it, `image:tag`, is held.
+    Held(&'a str, &'a Hold),
+    /// It is there already, or it was refused.
+    Unnecessary,
+}
+
+impl<'a> Why<'a> {
+    /// Tells it of what nothing takes the place of.
+    pub(super) fn alone(head: &BranchName, standing: &'a Standing) -> Self {
+        standing.held.get(head).map_or(Self::Unnecessary, |(version, hold)| Self::Held(version, hold))
+    }
+
+    /// Says it where the pass is told of.
+    fn told(self) -> String {
+        match self {
+            Self::Replaced(other) => format!("{} takes its place", other.head),
+            Self::Held(version, hold) => format!("{version} is held: {hold}"),
+            Self::Unnecessary => "nothing of it is left to do".to_owned(),
+        }
+    }
+
+    /// Says it on the pull request, to whoever reads it there.
+    fn comment(self) -> String {
+        match self {
+            Self::Replaced(other) => replaced(other),
+            Self::Held(version, hold) => held(version, hold),
+            Self::Unnecessary => {
+                "Nothing of this is left to do: what it brings is there already, or no longer wanted.".to_owned()
+            }
+        }
+    }
+}
+
+/// Says by whom and why a version is held, and how that ends.
+fn held(version: &str, hold: &Hold) -> String {
+    let cut = |text: &str| match text.char_indices().nth(LONGEST_WHY) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    };
+    let why = plain(&cut(&hold.to_string()));
+    let everywhere = format!("tagboat release {version}");
+    let release = match &hold.environment {
+        Some(environment) => format!("{everywhere} --environment {environment}"),
+        None => everywhere,
+    };
+    let (version, release, file) = (code(version), code(&release), code(HOLDS_FILE));
+    format!(
+        "This is not wanted while {version} is held: {why}.\n\nTo release it: {release}, or take its entry out of {file} of the base \
+         branch. A later pass then proposes it again."
+    )
+}
+
 /// Says which one takes a pull request's place.
 pub(super) fn replaced(other: &Desired) -> String {
     let (title, head) = (code(&other.title), code(other.head.as_str()));
@@ -184,11 +252,7 @@ pub(super) fn replaced(other: &Desired) -> String {
 }
 
 /// What takes a pull request and its head branch away; `None` where they are not for Tagboat to take, or not now.
-pub(super) fn withdraw(
-    open: Option<&PullRequest>,
-    head: Option<&HeadBranch>,
-    instead: Option<&Desired>,
-) -> Option<Vec<Step>> {
+pub(super) fn withdraw(open: Option<&PullRequest>, head: Option<&HeadBranch>, why: Why<'_>) -> Option<Vec<Step>> {
     let mut steps = Vec::new();
     if let Some(open) = open {
         // Somebody has pushed since the branches were listed, or the forge lags behind: the next pass sees which.
@@ -199,10 +263,7 @@ pub(super) fn withdraw(
         let withdrawn = Marker { withdrawn: true, ..stopped.marker.clone()? };
         let body = marker::replace(&stopped.body, &withdrawn);
         steps.extend(disarm(open));
-        let comment = match instead {
-            Some(other) => replaced(other),
-            None => "Nothing of this is left to do: what it brings is there already, or no longer wanted.".to_owned(),
-        };
+        let comment = why.comment();
         steps.push(Step::Close { pull_request: Box::new(open.clone()), body, comment });
     }
     if let Some(head) = head {

@@ -20,6 +20,7 @@ use crate::model::change::{Change, ChangeSet};
 use crate::model::commit::{CommitId, CommitStyle, TRAILER_IMAGE};
 use crate::model::environment::{BranchName, Environment, EnvironmentName, Publish};
 use crate::model::gate::GateState;
+use crate::model::hold::Hold;
 use crate::model::proposal::{Action, Proposal};
 use crate::model::pull_request::{HeadBranch, Number, PullRequest, PullRequestStyle, Rebase, Status};
 use crate::model::refusal::Wish;
@@ -124,6 +125,8 @@ pub struct Standing {
     pub former: BTreeMap<BranchName, (EnvironmentName, String)>,
     /// Head branches that an environment left that is configured no more.
     pub orphans: BTreeSet<BranchName>,
+    /// Which version that a head branch brings is held now, as `image:tag`, and by which hold.
+    pub held: BTreeMap<BranchName, (String, Hold)>,
 }
 
 impl Standing {
@@ -283,6 +286,8 @@ pub struct Course {
     pub reason: Option<String>,
     /// What to do, in order.
     pub steps: Vec<Step>,
+    /// The head branch that takes its place, where that is why it goes: it stays until that one stands.
+    pub instead: Option<BranchName>,
 }
 
 impl Course {
@@ -388,6 +393,11 @@ pub struct Unsure {
     pub turning: BTreeSet<EnvironmentName>,
     /// Environments of which not every file could be understood.
     pub environments: BTreeSet<EnvironmentName>,
+    /// Images of which nothing is known for sure, wherever they are: whatever their group and environment were called when something
+    /// was proposed, it stays.
+    pub images: BTreeSet<String>,
+    /// Images that wait in an environment with all of their group, which may be another one than before.
+    pub waiting: BTreeSet<(EnvironmentName, String)>,
     /// Groups of which what came is known not to fail now: a return that stands for it is no longer wanted.
     pub recovered: BTreeSet<(EnvironmentName, String)>,
 }

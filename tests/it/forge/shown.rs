@@ -13,12 +13,13 @@ use tagboat::git::mirror::Mirror;
 use tagboat::git::url::RemoteUrl;
 use tagboat::model::environment::Publish;
 use tagboat::model::gate::GateName;
+use tagboat::pass::hold::{self, Holding};
 use tagboat::pass::order::Order;
 use tagboat::pass::propose::Publishing;
 use tagboat::pass::run::Mode;
 
 use crate::support::forge::github::router;
-use crate::support::forge::{Pull, Store, serve};
+use crate::support::forge::{CheckRow, Pull, Store, serve};
 use crate::support::memory::MemoryTags;
 use crate::support::passes::{Passing, Said};
 use crate::support::repository::{Scratch, environment};
@@ -65,11 +66,15 @@ impl Scene {
     }
 
     async fn pass(&self, now: &str) -> Pull {
+        self.run(now).await;
+        self.store.kept().pulls.last().cloned().unwrap()
+    }
+
+    async fn run(&self, now: &str) {
         let outcome = Passing { remote: self.remote(), tags: &self.tags, now, publishing: self.publishing() }
             .pass(Mode::Act)
             .await;
         assert_eq!(outcome.errors, []);
-        self.store.kept().pulls.last().cloned().unwrap()
     }
 
     async fn order(&self, order: &Order, reason: &str) -> Pull {
@@ -135,6 +140,67 @@ async fn hotfix() -> Pull {
     stages().order(&order, "closes the hole in the login").await
 }
 
+/// What came to production has failed, and goes back by itself.
+async fn returned() -> Pull {
+    let config = "environments:\n  - name: prod\n    files: [prod/**]\n    publish: commit\n    \
+                  onFailure: {checks: [argocd/prod], within: 2h, publish: pullRequest}\n";
+    let scene = Scene::new(config, &[("prod/web.yaml", &manifest(&["web:1.4.0"]))]);
+    scene.run(NOW).await;
+    let (sha, name) = (scene.store.repository.tip("main"), "argocd/prod".to_owned());
+    let (word, at) = ("failure".to_owned(), "2026-11-20T08:05:00Z");
+    let short = sha[..10].to_owned();
+    scene.store.kept().checks.push(CheckRow { sha, name, word, text: String::new(), at, is_run: true });
+    let pull = scene.pass("2026-11-20T08:10:00Z").await;
+    Pull { body: pull.body.replace(&short, "0a1b2c3d4e"), ..pull }
+}
+
+const HOLD: &str = "A hold, where nobody may push to the base";
+
+/// Nobody may push to the base, and a version is to be held.
+async fn held() -> Pull {
+    let scene = Scene::new(PROD, &[("prod/web.yaml", &manifest(&["web:1.4.0"]))]);
+    scene.store.repository.hook("update", "#!/bin/sh\n[ \"$1\" != refs/heads/main ] || { echo protected; exit 1; }\n");
+    let given = Holding {
+        remote: scene.remote(),
+        branch: &"main".into(),
+        config: None,
+        publishing: scene.publishing(),
+        now: NOW.parse().unwrap(),
+    };
+    let order = hold::Order::Hold {
+        image: "ghcr.io/acme/web".parse().unwrap(),
+        tag: "1.5.0".parse().unwrap(),
+        environment: Some("prod".into()),
+        until: Some("2026-12-01T00:00:00Z".parse().unwrap()),
+        by: Some("sre".to_owned()),
+        reason: Some("loses sessions, see @ada and #12".to_owned()),
+    };
+    hold::follow(&given, &order).await.unwrap();
+    scene.store.kept().pulls.last().cloned().unwrap()
+}
+
+/// Something newer comes while nobody has merged what stands.
+async fn renewed() -> Pull {
+    let scene = Scene::new(PROD, &[("prod/web.yaml", &manifest(&["web:1.4.0"]))]);
+    scene.pass(NOW).await;
+    scene.tags.set("ghcr.io/acme/web", ["1.4.0", "1.5.0", "1.6.0"]);
+    scene.pass("2026-11-20T09:00:00Z").await
+}
+
+/// The image says which repository it was built from, and that has releases.
+async fn noted() -> Pull {
+    let scene = Scene::new(PROD, &[("prod/web.yaml", &manifest(&["web:1.4.0"]))]);
+    let source = format!("{}/acme/web", scene.address.replace("http:", "https:"));
+    for (tag, revision) in [("1.4.0", "0123456789abcdef"), ("1.5.0", "fedcba9876543210")] {
+        scene.tags.label("ghcr.io/acme/web", tag, &source, revision);
+    }
+    let note = "- Sessions last over a restart (#481, thanks @ada)\n- The login says what is wrong";
+    scene.store.kept().releases = vec![("v1.5.0".to_owned(), note.to_owned()), ("v1.4.0".to_owned(), String::new())];
+    let pull = scene.pass(NOW).await;
+    let host = scene.address.trim_start_matches("http://");
+    Pull { body: pull.body.replace(host, "git.acme.example"), ..pull }
+}
+
 /// More images than a body has room for.
 async fn cut() -> Pull {
     let names: Vec<String> = (0..1000).map(|number| format!("service-{number:03}:1.4.0")).collect();
@@ -176,12 +242,17 @@ async fn the_page_shows_pull_requests_as_they_are_posted() {
         ("An update", update().await),
         ("A promotion that waits for its gates", promotion().await),
         ("A group", group().await),
+        ("One with release notes", noted().await),
+        ("One that takes the place of another", renewed().await),
         ("A rollback", rollback().await),
+        ("A return of what failed, by `onFailure`", returned().await),
+        (HOLD, held().await),
         ("A hotfix", hotfix().await),
         ("One that is longer than the forge takes", cut),
     ];
     for (kind, pull) in &kinds {
-        assert!(pull.body.trim_end().ends_with("-->"), "{kind} has its marker: {}", pull.body);
+        let is_marked = pull.body.trim_end().ends_with("-->");
+        assert_eq!(is_marked, *kind != HOLD, "a hold alone is known by its branch, {kind}: {}", pull.body);
     }
     let fresh: String = kinds.iter().map(|(kind, pull)| shown(kind, pull)).collect();
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pull-requests.md");

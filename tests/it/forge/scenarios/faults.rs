@@ -1,9 +1,31 @@
 //! Answers that are lost, late or wrong, and two passes at once.
 
+use std::time::Duration;
+
 use tagboat::model::proposal::Action;
 
 use crate::forge::scenarios::{AUTO, HEAD, Kind, PLAIN, Stage, manifest};
 use crate::support::forge::{Fault, Stands};
+
+/// Longer than anybody waits in silence for a forge's answer, and shorter than the time for one question.
+const SILENCE: Duration = Duration::from_secs(16);
+
+impl Stage {
+    /// Runs a pass that meets a fault. As soon as what is answered too slowly was done, the time goes by that anybody waits for it.
+    async fn disturbed(&self, fault: Fault, hour: u32) -> Option<Action> {
+        let pass = self.acts(hour);
+        if fault != Fault::Slow {
+            return pass.await;
+        }
+        let wait = async {
+            self.store.is_slow().await;
+            tokio::time::pause();
+            tokio::time::advance(SILENCE).await;
+            tokio::time::resume();
+        };
+        tokio::join!(pass, wait).0
+    }
+}
 
 pub(in crate::forge) async fn a_listing_that_fails_changes_nothing(kind: Kind) {
     let stage = Stage::new(kind, PLAIN);
@@ -23,10 +45,10 @@ pub(in crate::forge) async fn a_listing_that_fails_changes_nothing(kind: Kind) {
 }
 
 pub(in crate::forge) async fn an_opening_whose_answer_was_lost_is_not_repeated(kind: Kind) {
-    for fault in [Fault::After(502), Fault::Lost] {
+    for fault in [Fault::After(502), Fault::Lost, Fault::Slow] {
         let stage = Stage::new(kind, PLAIN);
         stage.store.trap("POST", kind.opening, fault);
-        stage.acts(8).await;
+        stage.disturbed(fault, 8).await;
         assert_eq!(stage.states(), [Stands::Open]);
         stage.acts(9).await;
         assert_eq!(stage.acts(10).await, Some(Action::Unchanged));
@@ -49,12 +71,12 @@ pub(in crate::forge) async fn an_opening_that_failed_is_made_by_the_next_pass(ki
 }
 
 pub(in crate::forge) async fn a_merge_whose_answer_was_lost_is_seen_by_the_next_pass(kind: Kind) {
-    for fault in [Fault::After(502), Fault::Lost] {
+    for fault in [Fault::After(502), Fault::Lost, Fault::Slow] {
         let stage = Stage::new(kind, AUTO);
         stage.acts(8).await;
         stage.check("build", kind.words[0]);
         stage.store.trap(kind.merging.0, kind.merging.1, fault);
-        stage.acts(9).await;
+        stage.disturbed(fault, 9).await;
         assert_eq!(stage.runs(), "1.5.0");
         stage.acts(10).await;
         assert_eq!(stage.states(), [Stands::Merged], "{fault:?}");
@@ -68,6 +90,45 @@ pub(in crate::forge) async fn a_listing_that_is_behind_opens_no_second_one(kind:
     stage.store.kept().stale = 1;
     stage.acts(9).await;
     assert_eq!(stage.states(), [Stands::Open]);
+}
+
+/// The list lags behind the pass's own merge, which looks again on the base as that left it.
+pub(in crate::forge) async fn a_listing_that_is_behind_a_merge_closes_nothing(kind: Kind) {
+    let stage = Stage::merging(kind).await;
+    let before = stage.only();
+    stage.store.kept().late = 1;
+    let outcome = stage.outcome("mirror", 9).await;
+    assert_eq!(stage.store.kept().late, 0, "the list was asked once more");
+    assert_eq!((stage.runs().as_str(), outcome.errors.as_slice()), ("1.5.0", [].as_slice()));
+    let pull = stage.only();
+    assert_eq!((pull.state, pull.body, pull.comments), (Stands::Merged, before.body, Vec::new()));
+    let actions: Vec<Action> = outcome.proposals.iter().map(|proposal| proposal.action).collect();
+    assert!(actions.contains(&Action::Merged) && !actions.contains(&Action::Closed), "{actions:?}");
+    assert_eq!(stage.acts(10).await, None);
+}
+
+/// A person has closed or merged it, the list does not tell yet, and something newer has come.
+pub(in crate::forge) async fn what_was_closed_or_merged_is_not_turned_into_something_newer(kind: Kind) {
+    for is_merged in [false, true] {
+        let stage = Stage::new(kind, PLAIN);
+        stage.acts(8).await;
+        let before = stage.only();
+        match is_merged {
+            true => drop(stage.store.merge(1).unwrap()),
+            false => stage.close(1),
+        }
+        stage.list(&["1.4.0", "1.5.0", "1.6.0"]);
+        stage.store.kept().late = 1;
+        let (action, reason) = stage.pass(9).await;
+        assert_eq!((action, stage.store.kept().late), (Some(Action::Waiting), 0), "{reason}");
+        let pull = stage.only();
+        assert_eq!((pull.title, pull.body), (before.title, before.body), "what stood there says so for good");
+        assert_eq!(stage.store.at(HEAD), Some(before.sha), "nothing is pushed there");
+        assert_eq!(stage.acts(10).await, Some(Action::Opened), "nobody has refused what is newer");
+        let pulls = stage.pulls();
+        assert_eq!((pulls.len(), pulls[1].state), (2, Stands::Open));
+        assert!(pulls[1].title.ends_with("1.6.0"), "{}", pulls[1].title);
+    }
 }
 
 pub(in crate::forge) async fn two_passes_at_once_open_one(kind: Kind) {

@@ -267,6 +267,8 @@ macro_rules! scenarios {
                 an_opening_that_failed_is_made_by_the_next_pass
                 a_merge_whose_answer_was_lost_is_seen_by_the_next_pass
                 a_listing_that_is_behind_opens_no_second_one
+                a_listing_that_is_behind_a_merge_closes_nothing
+                what_was_closed_or_merged_is_not_turned_into_something_newer
                 two_passes_at_once_open_one;
             merging:
                 proposes_and_merges_on_the_branch_of_the_environment
@@ -293,6 +295,10 @@ macro_rules! scenarios {
                 what_joins_a_group_is_closed_and_names_what_replaces_it
                 rewrites_the_body_when_a_gate_opens
                 closes_what_became_unnecessary_and_says_why
+                what_is_to_be_replaced_stays_until_the_other_one_stands
+                what_is_not_known_stays_open_under_a_group_of_another_name
+                a_list_that_has_lost_what_runs_closes_nothing
+                closes_what_is_held_and_says_by_whom_why_and_how_that_ends
                 counts_what_is_open_whoever_has_it_in_hand
                 a_look_writes_nothing_into_the_mirror
                 a_base_that_moved_elsewhere_burns_no_checks_unless_asked_for;
@@ -300,6 +306,7 @@ macro_rules! scenarios {
                 what_was_ordered_is_merged_by_a_later_pass_once_its_checks_pass
                 what_was_ordered_stands_until_it_is_approved
                 a_rollback_that_was_ordered_is_a_persons_to_merge
+                what_was_ordered_keeps_everything_else_away_when_its_image_joins_a_group
                 a_downgrade_that_says_it_was_ordered_forward_is_a_persons_to_merge
                 what_was_ordered_past_a_gate_is_a_persons_to_merge
                 gates_that_hold_no_order_up_say_so_on_its_head
@@ -327,6 +334,7 @@ macro_rules! scenarios {
             refusing:
                 stays_refused_when_the_base_is_edited_by_hand
                 stays_refused_when_its_image_joins_a_group_or_leaves_one
+                what_a_person_holds_or_has_pushed_to_comes_in_no_other_form
                 stays_refused_under_another_prefix_and_as_a_commit
                 stays_refused_when_a_person_has_written_another_body
                 stays_refused_when_no_listing_tells_of_it_any_more

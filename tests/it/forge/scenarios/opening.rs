@@ -124,6 +124,86 @@ pub(in crate::forge) async fn closes_what_became_unnecessary_and_says_why(kind: 
     assert_eq!(stage.acts(11).await, Some(Action::Opened), "what Tagboat closed by itself nobody has refused");
 }
 
+pub(in crate::forge) async fn what_is_to_be_replaced_stays_until_the_other_one_stands(kind: Kind) {
+    let stage = Stage::new(kind, PLAIN);
+    stage.acts(8).await;
+    let before = stage.only();
+    stage.tags.set("ghcr.io/acme/api", ["1.0.0", "1.1.0"]);
+    stage.push("main", "prod/api.yaml", &manifest("1.0.0").replace("acme/web", "acme/api"));
+    stage.reword(|config| format!("{config}groups: [{{name: shop, images: [ghcr.io/acme/web, ghcr.io/acme/api]}}]\n"));
+    stage.store.trap("POST", kind.opening, Fault::Before(503));
+    let outcome = stage.outcome("mirror", 9).await;
+    assert_eq!(outcome.errors.len(), 1, "{:?}", outcome.errors);
+    let pull = stage.only();
+    assert_eq!((pull.state, pull.comments.len(), &pull.body), (Stands::Open, 0, &before.body));
+    assert_eq!(stage.store.at(HEAD), Some(before.sha), "nothing of it is gone");
+    let said: Vec<&str> = outcome.proposals.iter().filter_map(|one| one.reason.as_deref()).collect();
+    assert!(said.contains(&"tagboat/prod/shop is to take its place, and does not stand yet"), "{said:?}");
+    stage.outcome("mirror", 10).await;
+    assert_eq!(stage.states(), [Stands::Closed, Stands::Open]);
+}
+
+pub(in crate::forge) async fn what_is_not_known_stays_open_under_a_group_of_another_name(kind: Kind) {
+    for broken in ["ghcr.io/acme/web", "ghcr.io/acme/api"] {
+        let stage = Stage::new(kind, PLAIN);
+        stage.acts(8).await;
+        let before = stage.only();
+        stage.tags.set("ghcr.io/acme/api", ["1.0.0", "1.1.0"]);
+        stage.push("main", "prod/api.yaml", &manifest("1.0.0").replace("acme/web", "acme/api"));
+        stage.reword(|config| {
+            format!("{config}groups: [{{name: shop, images: [ghcr.io/acme/web, ghcr.io/acme/api]}}]\n")
+        });
+        stage.tags.break_image(broken, "answered 500");
+        stage.outcome("mirror", 9).await;
+        let pull = stage.only();
+        assert_eq!((pull.state, pull.comments.len()), (Stands::Open, 0), "{broken}");
+        assert_eq!(stage.store.at(HEAD), Some(before.sha), "{broken}");
+        stage.tags.mend_image(broken);
+        stage.outcome("mirror", 10).await;
+        assert_eq!(stage.states(), [Stands::Closed, Stands::Open], "{broken}");
+    }
+}
+
+pub(in crate::forge) async fn a_list_that_has_lost_what_runs_closes_nothing(kind: Kind) {
+    let mut stage = Stage::new(kind, PLAIN);
+    stage.cache = Some(stage.scratch.path("cache.db"));
+    stage.acts(8).await;
+    stage.list(&[]);
+    let outcome = stage.outcome("mirror", 9).await;
+    assert!(outcome.skipped.iter().any(|row| row.reason.contains("went from 2 tags to 0")), "{:?}", outcome.skipped);
+    assert_eq!((stage.only().state, stage.store.at(HEAD).is_some()), (Stands::Open, true));
+    stage.list(&["1.4.0", "1.5.0"]);
+    assert_eq!(stage.acts(10).await, Some(Action::Unchanged));
+}
+
+pub(in crate::forge) async fn closes_what_is_held_and_says_by_whom_why_and_how_that_ends(kind: Kind) {
+    let stage = Stage::new(kind, PLAIN);
+    stage.acts(8).await;
+    let long = format!("it leaks, see @ada and fixes #12; {}", "and so on, ".repeat(100));
+    let hold = |rest: &str| {
+        let text =
+            format!("version: 1\nholds:\n  - image: {WEB}\n    tag: 1.5.0\n    by: Ada <ada@acme.example>\n{rest}");
+        stage.push("main", ".tagboat/holds.yaml", &text);
+    };
+    hold(&format!("    environment: prod\n    reason: {long:?}\n"));
+    let (action, reason) = stage.pass(9).await;
+    assert_eq!(action, Some(Action::Closed));
+    assert!(reason.starts_with("ghcr.io/acme/web:1.5.0 is held: Ada "), "{reason}");
+    let pull = stage.only();
+    assert_eq!((pull.state, pull.comments.len()), (Stands::Closed, 1));
+    let comment = &pull.comments[0];
+    let begin = "This is not wanted while `ghcr.io/acme/web:1.5.0` is held: Ada";
+    assert!(comment.starts_with(begin) && comment.contains("it leaks, see"), "{comment}");
+    assert!(!comment.contains("@ada ") && !comment.contains("fixes #12"), "nothing of it is an order: {comment}");
+    assert!(comment.len() < 1_000 && comment.contains('…'), "{comment}");
+    let release = "To release it: `tagboat release ghcr.io/acme/web:1.5.0 --environment prod`, or take its entry out of \
+                   `.tagboat/holds.yaml` of the base branch.";
+    assert!(comment.contains(release), "{comment}");
+    assert_eq!(stage.acts(10).await, None);
+    stage.push("main", ".tagboat/holds.yaml", "version: 1\nholds: []\n");
+    assert_eq!(stage.acts(11).await, Some(Action::Opened), "once it is released it comes again");
+}
+
 pub(in crate::forge) async fn a_look_writes_nothing_into_the_mirror(kind: Kind) {
     let stage = Stage::new(kind, PLAIN);
     stage.acts(8).await;

@@ -116,6 +116,24 @@ pub(in crate::forge) async fn a_rollback_that_was_ordered_is_a_persons_to_merge(
     is_left_to_a_person(&stage, "1.5.0", UNKNOWN).await;
 }
 
+pub(in crate::forge) async fn what_was_ordered_keeps_everything_else_away_when_its_image_joins_a_group(kind: Kind) {
+    let stage = Stage::new(kind, AUTO);
+    stage.push("main", "prod/web.yaml", &manifest("1.5.0"));
+    let what = WEB.to_owned();
+    stage.order(8, Order::Rollback { environment: "prod".into(), what, to: None }).await;
+    stage.check("build", kind.words[0]);
+    stage.list(&["1.4.0", "1.5.0", "1.6.0"]);
+    stage.reword(|config| format!("{config}groups: [{{name: shop, images: [ghcr.io/acme/web]}}]\n"));
+    for hour in [9, 10] {
+        let outcome = stage.outcome("mirror", hour).await;
+        let said: Vec<&str> = outcome.proposals.iter().filter_map(|one| one.reason.as_deref()).collect();
+        let expected =
+            format!("a person ordered what stands in {HEAD}: it stays until it is merged, or the branch removed");
+        assert!(said.contains(&expected.as_str()), "{said:?}");
+        assert_eq!((stage.states(), stage.runs().as_str()), (vec![Stands::Open], "1.5.0"));
+    }
+}
+
 pub(in crate::forge) async fn a_downgrade_that_says_it_was_ordered_forward_is_a_persons_to_merge(kind: Kind) {
     let stage = Stage::new(kind, AUTO);
     stage.push("main", "prod/web.yaml", &manifest("1.5.0"));

@@ -81,6 +81,45 @@ pub(in crate::forge) async fn stays_refused_when_its_image_joins_a_group_or_leav
     assert_eq!(stage.acts(14).await, Some(Action::Opened));
 }
 
+pub(in crate::forge) async fn what_a_person_holds_or_has_pushed_to_comes_in_no_other_form(kind: Kind) {
+    let group = "groups: [{name: shop, images: [ghcr.io/acme/web, ghcr.io/acme/api]}]\n";
+    let api = |tag: &str| manifest(tag).replace("acme/web", "acme/api");
+    for is_held in [true, false] {
+        let stage = Stage::new(kind, AUTO);
+        stage.acts(8).await;
+        stage.check("build", kind.words[0]);
+        match is_held {
+            true => stage.label(1, "tagboat/hold"),
+            false => stage.push(HEAD, "notes", "mine\n"),
+        }
+        stage.tags.set("ghcr.io/acme/api", ["1.0.0", "1.1.0"]);
+        stage.push("main", "prod/api.yaml", &api("1.0.0"));
+        stage.configure(AUTO, group);
+        for hour in [9, 10] {
+            let outcome = stage.outcome("mirror", hour).await;
+            let said = outcome.proposals.iter().filter_map(|one| one.reason.as_deref()).collect::<Vec<_>>();
+            assert!(said.iter().any(|reason| reason.starts_with("#1 brings it, and ")), "{said:?}");
+            assert_eq!((stage.states(), stage.runs().as_str()), (vec![Stands::Open], "1.4.0"), "{is_held}");
+        }
+        // What is newer is another thing.
+        stage.list(&["1.4.0", "1.5.0", "1.6.0"]);
+        stage.outcome("mirror", 11).await;
+        assert_eq!(stage.states(), [Stands::Open, Stands::Open], "{is_held}");
+    }
+    let stage = Stage::new(kind, AUTO);
+    stage.acts(8).await;
+    stage.label(1, "tagboat/hold");
+    stage.configure("    publish: commit\n", "");
+    for hour in [9, 10] {
+        let outcome = stage.outcome("mirror", hour).await;
+        assert!(outcome.proposals.iter().any(|one| one.action == Action::LeftAlone), "{:?}", outcome.proposals);
+        assert_eq!((stage.runs().as_str(), outcome.commits.len()), ("1.4.0", 0));
+    }
+    stage.store.change(1, |pull| pull.labels.clear());
+    stage.outcome("mirror", 11).await;
+    assert_eq!(stage.runs(), "1.5.0");
+}
+
 pub(in crate::forge) async fn stays_refused_under_another_prefix_and_as_a_commit(kind: Kind) {
     let stage = Stage::refused(kind, AUTO).await;
     stage.configure(AUTO, "pullRequest: {branchPrefix: bots/tagboat-}\n");

@@ -7,12 +7,13 @@ use crate::support::forge::Fault;
 
 pub(in crate::forge) async fn titles_bodies_and_messages_follow_the_templates(kind: Kind) {
     let templates = "commit: {message: \"bump({{ environment }}): {{ summary }}\\n\\nTagboat-Key: forged\", signOff: true}\n\
-                     pullRequest:\n  title: \"[{{ environment }}]  {{ images[0].short }} {{ images[0].new }}\"\n  body: |\n    \
+                     pullRequest:\n  title: \"[{{ environment }}]  {{ images[0].short }} {{ images[0].new }} {{ files | join(' ') }}\"\n  body: |\n    \
                      Please look, @acme/sre.\n    /merge\n    <!-- tagboat: {} -->\n    {{ default }}\n";
     let stage = Stage::new(kind, templates);
+    stage.push("main", "prod/my_*web*.yaml", &manifest("1.4.0"));
     assert_eq!(stage.acts(8).await, Some(Action::Opened));
     let pull = stage.only();
-    assert_eq!(pull.title, "[prod] web 1.5.0");
+    assert_eq!(pull.title, "[prod] web 1.5.0 prod/my_*web*.yaml prod/web.yaml", "a title is no Markdown");
     assert!(
         pull.body.starts_with("Please look, @acme/sre.\n\u{2060}/merge\n&lt;!-- tagboat: {} -->\nFor **prod**, from the registry.\n\n| image |"),
         "{}",

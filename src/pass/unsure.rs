@@ -1,0 +1,72 @@
+//! What a pass cannot be sure of, and what is held by now: what stands for it is left as it is, or closed with the reason.
+//!
+//! Entry points: [`unsure`] and [`held`]. Asks nobody.
+
+use std::collections::BTreeMap;
+
+use crate::config::repository::Repository;
+use crate::model::decision::{Decision, Verdict};
+use crate::model::environment::{BranchName, Environment};
+use crate::model::hold::Hold;
+use crate::model::image::{ImageName, Tag};
+use crate::model::proposal::Action;
+use crate::model::pull_request::HeadBranch;
+use crate::model::watch::WatchState;
+use crate::pass::{Inputs, Planned};
+use crate::promote;
+use crate::publish::pull_requests::{Standing, Unsure};
+
+/// Names what is not fully known in this pass: what stands for it is left as it is.
+pub(super) fn unsure(planned: &Planned, inputs: &Inputs<'_>) -> Unsure {
+    let turns = |environment: &&Environment| environment.gates.iter().any(|gate| !gate.name().stays_passed());
+    let all = inputs.config.environments.0.iter().filter(|_| inputs.only.is_empty());
+    let undecided = planned.promoted.decisions.iter().filter_map(|decision| {
+        let question = &decision.question;
+        let group = planned.promoted.groups.get(&question.image)?;
+        matches!(decision.verdict, Verdict::Undecided(_)).then(|| (question.environment.clone(), group.clone()))
+    });
+    let waiting = planned
+        .promoted
+        .proposals
+        .iter()
+        .filter(|proposal| matches!(proposal.action, Action::Waiting | Action::Failed));
+    let moving = waiting
+        .clone()
+        .flat_map(|proposal| proposal.moves.iter().map(|step| (proposal.environment.clone(), step.image.to_string())));
+    let waiting_images = moving.collect();
+    let waiting = waiting.map(|proposal| (proposal.environment.clone(), proposal.group.clone()));
+    let is_undecided = |decision: &&Decision| matches!(decision.verdict, Verdict::Undecided(_));
+    let undecided_images = planned.promoted.decisions.iter().filter(is_undecided);
+    let undecided_images = undecided_images.map(|decision| decision.question.image.to_string());
+    let lost = planned.observation.losses.keys().map(ToString::to_string);
+    let fine = planned.promoted.watches.iter().filter(|watch| watch.state == WatchState::Watching);
+    Unsure {
+        turning: all.filter(turns).map(|environment| environment.name.clone()).collect(),
+        recovered: fine.map(|watch| (watch.environment.clone(), watch.group.clone())).collect(),
+        images: undecided_images.chain(lost).collect(),
+        waiting: waiting_images,
+        groups: undecided.chain(waiting).collect(),
+        environments: planned.observation.half_known.keys().cloned().collect(),
+    }
+}
+
+/// Finds which head branches bring a version that is held where it is to come, and by which hold.
+pub(super) fn held(
+    planned: &Planned,
+    config: &Repository,
+    standing: &Standing,
+) -> BTreeMap<BranchName, (String, Hold)> {
+    let of = |head: &HeadBranch| {
+        let environment = config.environments.named(head.told.environment.as_ref()?)?;
+        let mut concerned = promote::order::before(environment, &config.environments);
+        concerned.push(&environment.name);
+        head.told.brought.pairs().find_map(|(image, version)| {
+            let tag: Tag = version.split('@').next()?.parse().ok()?;
+            let name: ImageName = image.parse().ok()?;
+            let observation = &planned.observation;
+            let hold = observation.all_holds().find(|hold| hold.covers(&concerned, &name, &tag, observation.now))?;
+            Some((head.name.clone(), (format!("{image}:{tag}"), hold.clone())))
+        })
+    };
+    standing.heads.iter().filter_map(of).collect()
+}
