@@ -68,6 +68,9 @@ only_for reason "${INPUT_REASON:-}" "promote rollback"
 only_for publish "${INPUT_PUBLISH:-}" "promote rollback"
 only_for forge "${INPUT_FORGE:-}" "run plan check promote rollback"
 only_for forge-url "${INPUT_FORGE_URL:-}" "run plan check promote rollback"
+if [[ $command == check && ${INPUT_PERMISSIONS:-} != true && (${INPUT_FORGE:-auto} != auto || -n ${INPUT_FORGE_URL:-}) ]]; then
+  fail "forge and forge-url are for check where permissions is true: without it no forge is asked"
+fi
 only_for registries "${INPUT_REGISTRIES:-}" "check"
 only_for permissions "${INPUT_PERMISSIONS:-}" "check"
 

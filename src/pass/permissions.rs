@@ -135,7 +135,11 @@ pub async fn lacking(
     }
     match publishing {
         Publishing::Plain => {}
-        Publishing::Missing(reason) => findings.push(finding(Severity::Warning, "no-forge", reason, None)),
+        Publishing::Missing(reason) => {
+            // Where pull requests are to be opened, `run` fails by that.
+            let severity = if demands.opens { Severity::Error } else { Severity::Warning };
+            findings.push(finding(severity, "no-forge", reason, None));
+        }
         Publishing::Forge(forge) => match forge.lacks(demands).await {
             Ok(lacks) => findings.extend(lacks.iter().map(of_lack)),
             Err(error) => findings.push(finding(Severity::Error, "forge", error.to_string(), None)),

@@ -91,6 +91,10 @@ pub(super) async fn propose(
     let forge = match &run.publishing {
         Publishing::Plain => None,
         Publishing::Forge(forge) => Some(&**forge),
+        Publishing::Missing(reason) if run.mode == Mode::DryRun => {
+            unseen(planned, config, reason);
+            return Proposed::default();
+        }
         Publishing::Missing(reason) => {
             let errors = wait(planned, reason).into_iter().collect();
             return Proposed { errors, ..Proposed::default() };
@@ -515,6 +519,14 @@ fn take_over(planned: &mut Planned, courses: Vec<Course>, proposed: &mut Propose
             let reason = reason.unwrap_or_default();
             proposed.errors.push(Trouble { what, file: None, position: None, reason });
         }
+    }
+}
+
+/// Says of every proposal that would be a pull request that nobody has looked for what stands of it.
+fn unseen(planned: &mut Planned, config: &Repository, reason: &str) {
+    for wanted in desired(planned, config, LONGEST_BODY, &BTreeMap::new()) {
+        let proposal = &mut planned.promoted.proposals[wanted.proposal];
+        proposal.reason = Some(format!("whether it stands already, or was refused, could not be looked at: {reason}"));
     }
 }
 

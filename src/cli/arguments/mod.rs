@@ -290,7 +290,7 @@ pub(super) struct Check {
     #[arg(long, value_name = "FORGE", num_args = 0..=1, default_missing_value = "auto", value_parser = asked)]
     forge: Option<AskedForge>,
     /// The forge's URL, where it is not https:// on the repository's host: https://host/gitlab
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", requires = "forge")]
     pub(super) forge_url: Option<String>,
 }
 

@@ -352,6 +352,11 @@ fn takes_no_input_for_a_command_of_any_kind() {
         let says = format!("branch is for run and promote and rollback, and not for {command}");
         assert!(mistaken.failed && mistaken.log.contains(&says), "{}", mistaken.log);
     }
+    for input in [("forge", "gitea"), ("forge-url", "https://git.acme.example")] {
+        let mistaken = scene.runner().run(&[("command", "check"), input]);
+        let says = "are for check where permissions is true";
+        assert!(mistaken.failed && mistaken.log.contains(says), "{}", mistaken.log);
+    }
 }
 
 #[test]

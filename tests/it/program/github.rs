@@ -145,6 +145,19 @@ fn without_a_token_it_says_what_to_set_and_with_that_of_actions_what_will_not_ha
 }
 
 #[test]
+fn check_fails_without_a_token_where_pull_requests_are_to_be_opened() {
+    let scene = Scene::new("tok-en");
+    let web = scene.world.deployment("acme/web:1.4.0");
+    for (publish, code) in [("commit", 0), ("pullRequest", 2)] {
+        let config = scene.world.config().replace("publish: commit", &format!("publish: {publish}"));
+        let work = scene.world.scratch.work(publish, &[(".tagboat.yaml", &config), ("dev/web.yaml", &web)]);
+        work.git(&["remote", "add", "origin", &scene.url]);
+        let ran = scene.tagboat(&["check", &work.folder.display().to_string(), "--forge"], &[]).ended(code);
+        assert!(ran.out.contains("opens pull requests for nobody without a token"), "{ran:?}");
+    }
+}
+
+#[test]
 fn check_tells_a_token_that_may_only_read() {
     let scene = Scene::new("tok-en");
     let config = scene.world.config().replace("publish: commit", "publish: pullRequest") + "    deployments: true\n";

@@ -58,6 +58,28 @@ fn a_pass_says_that_no_pull_request_can_be_made_where_the_forge_is_not_known() {
 }
 
 #[test]
+fn a_dry_run_tells_what_it_can_without_a_forge_or_a_token() {
+    let scene = Scene::new("gitlab", PROJECT);
+    let usual = ["run", "--repo", &scene.url, "--branch", "main"];
+    for (further, reason) in [
+        (&[][..], "is cannot be told: `forge` of its entry"),
+        (&["--forge", "github"][..], "GitHub opens pull requests for nobody without a token"),
+    ] {
+        let run = |last: &[&str]| scene.world.finish(&mut scene.world.command(&[&usual, further, last].concat()));
+        let told = run(&["--dry-run"]).ended(0);
+        let text = told.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            text.contains("Pull requests open: dev,")
+                && text.contains("could not be looked at: ")
+                && text.contains(reason),
+            "{text}"
+        );
+        run(&[]).ended(3);
+    }
+    assert_eq!(scene.store.requests(), [""; 0]);
+}
+
+#[test]
 fn every_command_that_asks_a_forge_can_be_told_which_it_is() {
     let scene = Scene::new("gitlab", PROJECT);
     let gated =
