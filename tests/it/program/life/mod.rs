@@ -36,15 +36,27 @@ type Change = fn(&Life);
 /// A story: what the one environment says beside its files, and what happens before each pass.
 struct Story {
     environment: &'static str,
-    /// Where it is told: not everywhere are labels, checks, pull requests that are closed, queues; and what no forge does in a way of
-    /// its own is told on one.
+    /// Where it is told: everywhere, but for what a place cannot do at all; each of the lists says what that is.
     places: &'static [Place],
     /// What comes before, undisturbed where another story disturbs it already.
     before: &'static [Change],
     steps: &'static [Change],
 }
 
+/// What can be told everywhere. Where a forge has a button or a label, plain Git has its head branch: a person refuses by taking back
+/// there what it brings, and by removing it has it made anew.
 const ALL: &[Place] = &[Place::GitHub, Place::GitLab, Place::Gitea, Place::Plain];
+/// Not on plain Git: nobody there tells that a head must stand on the newest commit of the base.
+const WITH_RULES: &[Place] = FORGES;
+/// Not on plain Git: nobody is there who could merge later by himself, or take that back.
+const WITH_AUTO_MERGE: &[Place] = FORGES;
+/// Not on plain Git: a server for `git` alone makes no commits that it could sign.
+const WITH_COMMITS: &[Place] = FORGES;
+/// Not on plain Git: nobody reports there what became of a commit, so nothing is known to have failed.
+const WITH_REPORTS: &[Place] = FORGES;
+/// Not on Gitea and Forgejo, which have no merge queue, and not on plain Git.
+const WITH_QUEUE: &[Place] = &[Place::GitHub, Place::GitLab];
+
 const FORGES: &[Place] = &[Place::GitHub, Place::GitLab, Place::Gitea];
 
 const PLAIN: &str = "    publish: pullRequest\n    reviewers: [ada]\n";
@@ -80,17 +92,28 @@ fn checks_pass(life: &Life) {
     }
 }
 
+/// A person refuses it.
 fn close(life: &Life) {
+    if life.place == Place::Plain {
+        let base = String::from_utf8(life.store.repository.show("main", "prod/web.yaml")).unwrap();
+        life.person_writes_to(&life.head(), "prod/web.yaml", &base);
+        return;
+    }
     life.store.change(1, |pull| pull.state = Stands::Closed);
 }
 
+/// A person wants it again.
 fn label(life: &Life, name: &str) {
+    if life.place == Place::Plain {
+        life.store.repository.git(&["update-ref", "-d", &format!("refs/heads/{}", life.head())]);
+        return;
+    }
     life.store.change(1, |pull| {
         pull.labels.insert(name.to_owned());
     });
 }
 
-/// The stories, each told on every forge.
+/// The stories, each told wherever it can happen.
 const OPENED_RENEWED_AND_CLOSED: Story =
     Story { environment: LABELLED, places: ALL, before: &[], steps: &[nothing, newer, newer_by_hand] };
 const MERGED_ONCE_ITS_GATES_OPEN: Story =
@@ -98,11 +121,11 @@ const MERGED_ONCE_ITS_GATES_OPEN: Story =
 const TWO_MERGED_AT_ONCE: Story =
     Story { environment: AUTO, places: ALL, before: &[another_image], steps: &[checks_pass] };
 const REFUSED_UNTIL_SOMETHING_NEWER_COMES: Story =
-    Story { environment: PLAIN, places: FORGES, before: &[nothing], steps: &[close_then_newer] };
+    Story { environment: PLAIN, places: ALL, before: &[nothing], steps: &[close_then_newer] };
 const TRIED_AGAIN_BY_A_LABEL: Story =
-    Story { environment: PLAIN, places: FORGES, before: &[nothing], steps: &[close_for_retry] };
+    Story { environment: PLAIN, places: ALL, before: &[nothing], steps: &[close_for_retry] };
 const REFUSED_WHATEVER_CHANGES_AROUND_IT: Story =
-    Story { environment: PLAIN, places: FORGES, before: &[nothing], steps: &[close_and_change_all] };
+    Story { environment: PLAIN, places: ALL, before: &[nothing], steps: &[close_and_change_all] };
 const TAKEN_UP_UNDER_ITS_OLD_NAME: Story =
     Story { environment: PLAIN, places: ALL, before: &[nothing], steps: &[another_prefix] };
 const MOVED_TO_ANOTHER_BRANCH: Story =
@@ -110,25 +133,23 @@ const MOVED_TO_ANOTHER_BRANCH: Story =
 const GOES_ON_AFTER_A_SQUASH: Story =
     Story { environment: PLAIN, places: ALL, before: &[nothing], steps: &[fixed_and_squashed] };
 const MERGED_THOUGH_IT_WAS_ORDERED: Story =
-    Story { environment: AUTO, places: FORGES, before: &[nothing, promote], steps: &[checks_pass] };
-const MADE_ANEW_BY_A_LABEL: Story =
-    Story { environment: PLAIN, places: FORGES, before: &[nothing], steps: &[for_rebase] };
+    Story { environment: AUTO, places: ALL, before: &[nothing, promote], steps: &[checks_pass] };
+const MADE_ANEW_BY_A_LABEL: Story = Story { environment: PLAIN, places: ALL, before: &[nothing], steps: &[for_rebase] };
 
 const LEFT_TO_WHOEVER_PUSHED: Story =
-    Story { environment: PLAIN, places: FORGES, before: &[nothing], steps: &[push_to_its_branch] };
+    Story { environment: PLAIN, places: ALL, before: &[nothing], steps: &[push_to_its_branch] };
 
-const PUT_INTO_THE_QUEUE: Story =
-    Story { environment: AUTO, places: &[Place::GitHub, Place::GitLab], before: &[nothing], steps: &[queued] };
+const PUT_INTO_THE_QUEUE: Story = Story { environment: AUTO, places: WITH_QUEUE, before: &[nothing], steps: &[queued] };
 const MADE_ANEW_BEFORE_ITS_MERGE: Story =
-    Story { environment: AUTO, places: FORGES, before: &[nothing], steps: &[behind] };
+    Story { environment: AUTO, places: WITH_RULES, before: &[nothing], steps: &[behind] };
 const MERGED_BY_THE_FORGE_OR_TAKEN_BACK: Story =
-    Story { environment: NATIVE, places: FORGES, before: &[nothing], steps: &[required_check_runs, newer] };
-const SIGNED_BY_THE_FORGE: Story = Story { environment: SIGNED, places: FORGES, before: &[], steps: &[nothing, newer] };
+    Story { environment: NATIVE, places: WITH_AUTO_MERGE, before: &[nothing], steps: &[required_check_runs, newer] };
+const SIGNED_BY_THE_FORGE: Story =
+    Story { environment: SIGNED, places: WITH_COMMITS, before: &[], steps: &[nothing, newer] };
 const REPLACED_BY_A_GROUP: Story =
-    Story { environment: PLAIN, places: &[Place::GitHub, Place::Plain], before: &[another_image], steps: &[grouped] };
+    Story { environment: PLAIN, places: ALL, before: &[another_image], steps: &[grouped] };
 const ROLLED_BACK_BY_ORDER: Story = Story { environment: PLAIN, places: ALL, before: &[], steps: &[roll_back] };
-const PROMOTED_BY_ORDER: Story =
-    Story { environment: PLAIN, places: &[Place::GitHub, Place::Plain], before: &[nothing], steps: &[promote] };
+const PROMOTED_BY_ORDER: Story = Story { environment: PLAIN, places: ALL, before: &[nothing], steps: &[promote] };
 
 fn queued(life: &Life) {
     checks_pass(life);
@@ -201,8 +222,10 @@ fn close_and_change_all(life: &Life) {
     assert_eq!(life.settle(), [""; 0], "what a person closed is refused");
     life.person_writes(".tagboat.yaml", &life.config(&format!("{PLAIN}{PREFIX}")));
     assert_eq!(life.settle(), [""; 0], "what a person closed is refused under any name");
-    life.store.change(1, |pull| pull.body = "no".to_owned());
-    assert_eq!(life.settle(), [""; 0], "what a person closed is refused whatever it says");
+    if life.place != Place::Plain {
+        life.store.change(1, |pull| pull.body = "no".to_owned());
+        assert_eq!(life.settle(), [""; 0], "what a person closed is refused whatever it says");
+    }
     newer(life);
 }
 
@@ -221,7 +244,7 @@ fn another_branch(life: &Life) {
 /// A person's fix on the head branch is squashed onto the base, by the forge where there is one.
 fn fixed_and_squashed(life: &Life) {
     let git = |arguments: &[&str]| life.store.repository.git(arguments);
-    let head = git(&["for-each-ref", "--format=%(refname:short)", "refs/heads/tagboat/"]);
+    let head = life.head();
     life.person_writes_to(&head, "notes", "mine\n");
     life.settle();
     let tree = git(&["rev-parse", &format!("{head}^{{tree}}")]);
@@ -234,8 +257,7 @@ fn fixed_and_squashed(life: &Life) {
 }
 
 fn push_to_its_branch(life: &Life) {
-    let head = life.kept().pulls[0].head.clone();
-    life.person_writes_to(&head, "notes", "mine\n");
+    life.person_writes_to(&life.head(), "notes", "mine\n");
 }
 
 fn for_rebase(life: &Life) {
@@ -343,6 +365,11 @@ impl Life {
 
     fn config(&self, environment: &str) -> String {
         config(&self.world, environment)
+    }
+
+    /// Returns the one head branch.
+    fn head(&self) -> String {
+        self.store.repository.git(&["for-each-ref", "--format=%(refname:short)", "refs/heads/tagboat/"])
     }
 
     fn image(&self, name: &str) -> String {

@@ -1,6 +1,6 @@
 //! Stories of a base that takes no direct push, of names that change together, and of refusals where commits are made.
 
-use crate::program::life::{ALL, Change, FORGES, Life, PLAIN, Place, Story, close, newer, nothing};
+use crate::program::life::{ALL, Change, Life, PLAIN, Place, Story, WITH_REPORTS, close, newer, nothing};
 use crate::support::forge::CheckRow;
 
 const COMMITS: &str = "    publish: commit\n";
@@ -13,13 +13,13 @@ pub(super) const HELD_ANEW_ON_A_BASE_THAT_MOVED: Story =
 pub(super) const HELD_BY_THE_BASE_IN_THE_END: Story =
     Story { environment: PLAIN, places: ALL, before: HELD, steps: &[squashed_hold] };
 pub(super) const RETURNED_ONTO_A_PROTECTED_BASE: Story =
-    Story { environment: WATCHED, places: FORGES, before: &[nothing], steps: &[fail_where_nobody_pushes] };
+    Story { environment: WATCHED, places: WITH_REPORTS, before: &[nothing], steps: &[fail_where_nobody_pushes] };
 pub(super) const ROLLED_BACK_ON_A_BRANCH_OF_ITS_OWN: Story =
     Story { environment: PLAIN, places: ALL, before: &[another_line], steps: &[roll_back_there] };
 pub(super) const CLOSED_WITH_ITS_ENVIRONMENT: Story =
-    Story { environment: PLAIN, places: FORGES, before: &[nothing], steps: &[rename_all] };
+    Story { environment: PLAIN, places: ALL, before: &[nothing], steps: &[rename_all] };
 pub(super) const REFUSED_AND_THEN_COMMITTED: Story =
-    Story { environment: PLAIN, places: FORGES, before: &[nothing], steps: &[close_then_commit_newer] };
+    Story { environment: PLAIN, places: ALL, before: &[nothing], steps: &[close_then_commit_newer] };
 
 const HELD: &[Change] = &[hold_one];
 
