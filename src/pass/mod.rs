@@ -273,6 +273,7 @@ async fn round(inputs: &Inputs<'_>) -> Result<Planned, PassError> {
         promoted = promote::promote(&observation, decisions.clone(), environments, groups);
     }
     refusals::leave(inputs, &mut observation, &mut promoted).await;
+    returns::read_before(inputs, &mut observation, &promoted, &seen);
     let settled = returns::settle(inputs, &observation, &mut promoted, &seen).await;
     let (changes, proposed) = edits(inputs, &observation.sites, &seen, &mut promoted.proposals);
     let (returns, troubles) = settled.take_place(&mut promoted);

@@ -28,6 +28,7 @@ use crate::pass::grounds::{self, Seen};
 use crate::pass::order::rollback::digest_of;
 use crate::pass::order::{add_holds, read_holds};
 use crate::pass::own::look;
+use crate::pass::pasts::read_pasts;
 use crate::pass::propose::Publishing;
 use crate::pass::run::Run;
 use crate::pass::view::Branches;
@@ -149,6 +150,17 @@ pub(super) async fn settle(
     settled
 }
 
+/// Reads what the environments before ran, where something failed: what somebody took back there is nothing to go back to.
+pub(super) fn read_before(inputs: &Inputs<'_>, observation: &mut Observation, promoted: &Promoted, seen: &[Seen<'_>]) {
+    let environments = &inputs.config.environments;
+    let keys = promoted.watches.iter().filter(|watch| watch.has_failed() && !watch.is_late).flat_map(|watch| {
+        let environment = environments.named(&watch.environment);
+        let before = environment.into_iter().flat_map(|environment| order::before(environment, environments));
+        before.map(|name| (name.clone(), watch.image.clone()))
+    });
+    read_pasts(inputs, observation, &keys.collect(), seen);
+}
+
 /// Tells what could not be watched.
 fn unknown(inputs: &Inputs<'_>, watches: &[Watch], promoted: &mut Promoted, troubles: &mut Vec<Trouble>) {
     for watch in watches {
@@ -203,6 +215,13 @@ async fn one(
         if questions.is_empty() {
             return Err("it does not stand there any more".to_owned());
         }
+        // An environment before that cannot be read keeps nothing from going back.
+        let earlier = concerned.iter().copied().filter(|name| **name != environment.name);
+        let before = earlier.filter_map(|name| {
+            let past = observation.pasts.get(&(name.clone(), watch.image.clone()))?;
+            Some((name, past.as_ref().ok()?))
+        });
+        let before: Vec<_> = before.collect();
         let goes = |other: &Watch, value: &Value| other.value.tag == value.tag && value.tag != watch.value.tag;
         for question in &questions {
             let kept = |value: &Value| {
@@ -211,6 +230,9 @@ async fn one(
                 };
                 if let Some(hold) = value.tag.as_ref().and_then(covers) {
                     return Some(hold.to_string());
+                }
+                if let Some(reason) = order::taken_back(&before, value) {
+                    return Some(reason);
                 }
                 let why = if let Some(shift) = went_back(timeline).find(|shift| left(shift, value)) {
                     return Some(format!("it went back itself in commit {}", shift.commit.short()));

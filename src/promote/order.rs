@@ -98,6 +98,12 @@ pub fn ways_back(
     ways
 }
 
+/// Says who took a version back in an environment before, where somebody did.
+pub fn taken_back(before: &[(&EnvironmentName, &Past)], value: &Value) -> Option<String> {
+    let mut taken = before.iter().filter_map(|(name, past)| Some(format!("in {name}, {}", past.hold_on(value)?)));
+    taken.next()
+}
+
 /// Takes the past of a question's places apart: those with the same past come together, as sites.
 pub fn parts(observation: &Observation, question: &Question, past: &Past) -> Vec<(Vec<usize>, Option<Timeline>)> {
     let Some(timeline) = &past.timeline else { return vec![(question.sites.clone(), None)] };

@@ -3,6 +3,7 @@
 //! Entry point: [`follow`]. Every try stands on whatever the branch has become; nothing is on it when it fails.
 
 pub(super) mod anew;
+mod meant;
 mod promote;
 pub(super) mod publish;
 pub(super) mod rollback;

@@ -3,17 +3,19 @@
 use std::cmp::Ordering as Comparison;
 use std::collections::BTreeSet;
 
-use crate::decide::{past, questions};
+use crate::decide::past;
 use crate::model::decision::{Question, Want};
+use crate::model::environment::EnvironmentName;
 use crate::model::history::Past;
 use crate::model::hold::Hold;
-use crate::model::image::{ImageName, Tag, Written, shorten};
+use crate::model::image::{ImageName, Tag};
 use crate::model::outcome::Skipped;
 use crate::model::policy::Pin;
 use crate::model::proposal::Move;
 use crate::model::site::Value;
 use crate::model::tags::FactKind;
-use crate::pass::order::{Ground, OrderError, Ordering, Settled, refused, usage};
+use crate::pass::order::meant::{Meant, meant, split};
+use crate::pass::order::{Ground, OrderError, Ordering, Settled, refused};
 use crate::promote;
 use crate::promote::order::{self, Back, NoWayBack, Way};
 use crate::registry::TagSource;
@@ -25,8 +27,12 @@ pub(super) async fn settle(
     what: &str,
     to: Option<&Tag>,
 ) -> Result<Settled, OrderError> {
-    let (group, mut asked) = meant(ground, what)?;
-    let keys = asked.iter().map(|question| (question.environment.clone(), question.image.clone())).collect();
+    let Meant { group, questions: mut asked, .. } = meant(ground, what)?;
+    let concerned = concerned(ground);
+    let of = |question: &Question| {
+        concerned.iter().map(|name| ((*name).clone(), question.image.clone())).collect::<Vec<_>>()
+    };
+    let keys = asked.iter().flat_map(of).collect();
     crate::pass::pasts::read_pasts(ground.inputs, &mut ground.observation, &keys, &ground.seen);
     let left_out = split(ground, &asked);
     if to.is_none() {
@@ -102,60 +108,23 @@ pub(super) async fn settle(
     Ok(settled)
 }
 
-/// Returns what the name stands for: a configured group, the name of an image's own group, or an image. Where a group and an image
-/// have one name, the group is meant: one part more of its name, or the whole of it, means the image.
-fn meant(ground: &Ground<'_>, what: &str) -> Result<(String, Vec<Question>), OrderError> {
-    let config = ground.inputs.config;
-    let name = &ground.environment.name;
-    let mut all = questions::questions(&ground.observation, &config.rules, &config.environments);
-    all.retain(|question| question.environment == *name);
-    let is_group = config.groups.0.iter().any(|group| group.name == what);
-    let is_own_group = all.iter().any(|question| question.image.group_name() == what);
-    let written = match what.parse::<Written>() {
-        Ok(written) if !is_group && !is_own_group => Some(written.among(all.iter().map(|question| &question.image))?),
-        _ => None,
-    };
-    let is_meant = |image: &ImageName| {
-        if is_group {
-            config.groups.of(image).is_some_and(|group| group.name == what)
-        } else {
-            written.as_ref().map_or_else(|| image.group_name() == what, |written| written == image)
-        }
-    };
-    let (found, others): (Vec<Question>, Vec<Question>) =
-        all.into_iter().partition(|question| is_meant(&question.image));
-    let Some(first) = found.first() else {
-        let known: BTreeSet<&str> = others.iter().map(|question| question.image.as_str()).collect();
-        let hint = match known.len() {
-            0 => format!("no image is followed in {name}"),
-            _ => format!("followed in {name}: {}", known.into_iter().collect::<Vec<_>>().join(", ")),
-        };
-        return Err(usage(format!("`{}` is neither an image nor a group of {name}", shorten(what)), hint));
-    };
-    let group = config.groups.of(&first.image).map_or_else(|| first.image.group_name(), |group| group.name.clone());
-    Ok((group, found))
-}
-
-/// Returns the groups of which one image alone was asked for, while others of them are there.
-fn split(ground: &Ground<'_>, asked: &[Question]) -> BTreeSet<String> {
-    let config = ground.inputs.config;
-    let of = |image: &ImageName| config.groups.of(image).map(|group| group.name.clone());
-    let is_there = |group: &String| {
-        ground.observation.sites.iter().filter_map(|site| Some((site.image.as_ref()?, site))).any(|(image, site)| {
-            let is_here = || {
-                matches!(
-                    questions::follow(site, &config.rules, &config.environments),
-                    questions::Followed::Yes { environment, .. } if environment == ground.environment.name
-                )
-            };
-            of(image).as_ref() == Some(group) && asked.iter().all(|question| question.image != *image) && is_here()
-        })
-    };
-    asked.iter().filter_map(|question| of(&question.image)).filter(is_there).collect()
+/// Returns the environment and all before it: what is held in one of them is held here.
+fn concerned<'a>(ground: &Ground<'a>) -> Vec<&'a EnvironmentName> {
+    let mut concerned = order::before(ground.environment, &ground.inputs.config.environments);
+    concerned.push(&ground.environment.name);
+    concerned
 }
 
 fn past<'a>(ground: &'a Ground<'_>, question: &Question) -> Result<&'a Past, OrderError> {
-    let key = (question.environment.clone(), question.image.clone());
+    past_of(ground, &question.environment, &question.image)
+}
+
+fn past_of<'a>(
+    ground: &'a Ground<'_>,
+    environment: &EnvironmentName,
+    image: &ImageName,
+) -> Result<&'a Past, OrderError> {
+    let key = (environment.clone(), image.clone());
     match ground.observation.pasts.get(&key) {
         Some(Ok(past)) => Ok(past),
         Some(Err(reason)) => Err(OrderError::Failed(reason.clone())),
@@ -189,13 +158,19 @@ fn ways(
     to: Option<&Tag>,
 ) -> Result<Vec<Way>, OrderError> {
     let observation = &ground.observation;
-    let concerned = [&question.environment];
+    let concerned = concerned(ground);
+    // An environment before that cannot be read keeps nobody from going back.
+    let earlier = concerned.iter().copied().filter(|name| **name != question.environment);
+    let before = earlier.filter_map(|name| Some((name, past_of(ground, name, &question.image).ok()?)));
+    let before: Vec<(&EnvironmentName, &Past)> = before.collect();
     let kept = |value: &Value| {
         let covers =
-            |tag| observation.holds.iter().find(|hold| hold.covers(&concerned, &question.image, tag, observation.now));
+            |tag| observation.all_holds().find(|hold| hold.covers(&concerned, &question.image, tag, observation.now));
         let goes = |other: &Question| other.image == question.image && other.current.tag == value.tag;
         if let Some(hold) = value.tag.as_ref().and_then(covers) {
             Some(hold.to_string())
+        } else if let Some(reason) = order::taken_back(&before, value) {
+            Some(reason)
         } else if value.tag != question.current.tag && asked.iter().any(goes) {
             Some("it goes back as well".to_owned())
         } else {
@@ -244,9 +219,10 @@ async fn may_be_named(
     let Question { environment, image, current, .. } = question;
     let Some(tag) = &back.to.tag else { return Ok(()) };
     let observation = &ground.observation;
-    if observation.holds.iter().any(|hold| hold.covers(&[environment], image, tag, observation.now)) {
+    let concerned = concerned(ground);
+    if let Some(hold) = observation.all_holds().find(|hold| hold.covers(&concerned, image, tag, observation.now)) {
         let hint = format!("`tagboat release {image}:{tag}` first, or name another one");
-        return Err(refused(format!("{image}: {tag} is held in {environment}"), hint));
+        return Err(refused(format!("{image}: {tag} is held in {environment}: {hold}"), hint));
     }
     if is_newer(question, &back.to) {
         let hint = format!("`tagboat promote {image}:{tag} --to {environment}` brings something newer");
