@@ -82,17 +82,24 @@ fn follow(session: &Session, place: &Place, forged: &Forged, order: &Order) -> O
     Ok(Exit::Done)
 }
 
-/// Splits `IMAGE:TAG`; the port of a registry is no tag.
+/// Reads `IMAGE:TAG`.
 pub(super) fn version(written: &str) -> Result<(Written, Option<Tag>), Failure> {
-    let wrong = |what: &str| {
-        let message = format!("`{}` is no {what}", shorten(written));
-        Failure::usage(message, "write IMAGE:TAG, as in ghcr.io/acme/web:1.5.0".to_owned())
-    };
+    let (name, tag) = parts(written)?;
+    let image = name.parse().map_err(|_error| wrong(written, "image"))?;
+    Ok((image, tag))
+}
+
+/// Splits a name from its tag; the port of a registry is no tag.
+pub(super) fn parts(written: &str) -> Result<(&str, Option<Tag>), Failure> {
     let (name, tag) = match written.rsplit_once(':') {
         Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
         _ => (written, None),
     };
-    let image = name.parse().map_err(|_error| wrong("image"))?;
-    let tag = tag.map(str::parse).transpose().map_err(|_error| wrong("version of an image"))?;
-    Ok((image, tag))
+    let tag = tag.map(str::parse).transpose().map_err(|_error| wrong(written, "version of an image"))?;
+    Ok((name, tag))
+}
+
+fn wrong(written: &str, what: &str) -> Failure {
+    let message = format!("`{}` is no {what}", shorten(written));
+    Failure::usage(message, "write IMAGE:TAG, as in ghcr.io/acme/web:1.5.0".to_owned())
 }

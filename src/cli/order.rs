@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::cli::Outcome;
 use crate::cli::arguments::{Place, Promote, Publishing, Rollback};
-use crate::cli::hold::version;
+use crate::cli::hold::parts;
 use crate::cli::output::{Failure, note};
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
@@ -33,7 +33,7 @@ pub(super) fn rollback(session: &Session, arguments: &Rollback) -> Outcome {
 
 /// Brings a version now.
 pub(super) fn promote(session: &Session, arguments: &Promote) -> Outcome {
-    let (image, Some(tag)) = version(&arguments.version)? else {
+    let (what, Some(tag)) = parts(&arguments.version)? else {
         let hint = format!("write it as {}:TAG", arguments.version);
         return Err(Failure::usage(format!("`{}` names no tag", shorten(&arguments.version)), hint));
     };
@@ -45,8 +45,8 @@ pub(super) fn promote(session: &Session, arguments: &Promote) -> Outcome {
             Failure::usage(format!("`{}` is no gate", shorten(name)), format!("there are: {}", all.join(", ")))
         })?);
     }
-    let environment = arguments.to.as_str().into();
-    let order = Order::Promote { environment, image, tag, at_once: arguments.now, skipped };
+    let (environment, what) = (arguments.to.as_str().into(), what.to_owned());
+    let order = Order::Promote { environment, what, tag, at_once: arguments.now, skipped };
     run(session, &order, arguments.reason.as_deref(), &arguments.publishing, &arguments.place)
 }
 

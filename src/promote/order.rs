@@ -2,7 +2,7 @@
 //!
 //! Entry points: [`ways_back`] and [`gates`]. Pure over what was observed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::checks::ChecksWant;
 use crate::model::decision::{Decision, Question};
@@ -11,12 +11,14 @@ use crate::model::gate::{Gate, GateName, GateState};
 use crate::model::history::{Descent, Mover, Ordered, Past, Timeline};
 use crate::model::image::{ImageName, Tag};
 use crate::model::observation::Observation;
+use crate::model::policy::Groups;
 use crate::model::proposal::Move;
 use crate::model::site::Value;
 use crate::model::source::SourceQuestion;
 use crate::promote::candidates;
 use crate::promote::gates::{self as judged, Bench};
 use crate::promote::matching::Matching;
+use crate::promote::stage;
 
 /// How many files are told at most.
 const MOST_FILES: usize = 5;
@@ -268,6 +270,22 @@ pub fn runs<'a>(
     image: &ImageName,
 ) -> BTreeSet<&'a Value> {
     candidates::runs(observation, decisions, before, image)
+}
+
+/// Tells of an image of a group that an environment right before runs, and that nothing follows here, or of a place of it that a
+/// fault in its file would leave behind.
+pub fn half_present(
+    seen: &Seen<'_>,
+    environment: &Environment,
+    (groups, group): (&Groups, &str),
+    moves: &[Move],
+) -> Option<String> {
+    let missing = stage::missing(seen.observation, seen.decisions, environment, groups).remove(group);
+    missing.or_else(|| {
+        let moving = BTreeMap::from([(group, moves.to_vec())]);
+        let known = (seen.environments, seen.decisions);
+        stage::left_behind(seen.observation, known, environment, groups, &moving).remove(group)
+    })
 }
 
 /// Returns an environment as it follows those before it that have a version, where one of several is enough.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::model::decision::{Decision, Reason, Verdict};
-use crate::model::environment::{Environment, EnvironmentName, Publish};
+use crate::model::environment::{Environment, EnvironmentName, Environments, Publish};
 use crate::model::gate::{GateSpec, GateState};
 use crate::model::image::ImageName;
 use crate::model::observation::Observation;
@@ -134,10 +134,11 @@ fn one(
             }
         }
     }
-    for (group, reason) in missing(search, environment, groups).into_iter().chain(apart) {
+    for (group, reason) in missing(search.observation, search.decisions, environment, groups).into_iter().chain(apart) {
         blocked.entry(group).or_insert(reason);
     }
-    let left_behind = left_behind(search, environment, groups, &moving);
+    let left_behind =
+        left_behind(search.observation, (search.environments, search.decisions), environment, groups, &moving);
     for (group, reason) in left_behind {
         blocked.entry(group).or_insert(reason);
     }
@@ -223,13 +224,18 @@ fn hold<'g>(held: &mut BTreeMap<&'g str, Holding>, group: &'g str, holding: Hold
 
 /// Finds for each configured group an image of it that an environment before runs, and that nothing follows here: the group
 /// is half present.
-fn missing<'g>(search: &Search<'_>, environment: &Environment, groups: &'g Groups) -> BTreeMap<&'g str, String> {
+pub(super) fn missing<'g>(
+    observation: &Observation,
+    decisions: &[Decision],
+    environment: &Environment,
+    groups: &'g Groups,
+) -> BTreeMap<&'g str, String> {
     let mut found = BTreeMap::new();
-    let runs = |name, image| !runs(search.observation, search.decisions, name, image).is_empty();
+    let runs = |name, image| !runs(observation, decisions, name, image).is_empty();
     let before: Vec<&EnvironmentName> = predecessors(environment).collect();
-    let own = search.decisions.iter().map(|decision| &decision.question);
+    let own = decisions.iter().map(|decision| &decision.question);
     let own = own.filter(|question| before.contains(&&question.environment)).map(|question| &question.image);
-    let elsewhere = before.iter().filter_map(|name| search.observation.elsewhere.get(*name));
+    let elsewhere = before.iter().filter_map(|name| observation.elsewhere.get(*name));
     let images: BTreeSet<&ImageName> = own.chain(elsewhere.flat_map(|elsewhere| elsewhere.runs.keys())).collect();
     for image in images {
         let Some(group) = groups.of(image).filter(|_| !runs(&environment.name, image)) else { continue };
@@ -243,8 +249,9 @@ fn missing<'g>(search: &Search<'_>, environment: &Environment, groups: &'g Group
 
 /// Finds for each configured group a place of one of its images that a fault in its file keeps as it is, and that would not have
 /// what the others of its image come to: an environment would run two versions of the group.
-fn left_behind<'g>(
-    search: &Search<'_>,
+pub(super) fn left_behind<'g>(
+    observation: &Observation,
+    (environments, decisions): (&Environments, &[Decision]),
     environment: &Environment,
     groups: &'g Groups,
     moving: &BTreeMap<&str, Vec<Move>>,
@@ -253,18 +260,18 @@ fn left_behind<'g>(
     if groups.0.is_empty() {
         return found;
     }
-    for site in &search.observation.sites {
+    for site in &observation.sites {
         let (Some(image), Some(fault)) = (&site.image, site.fault()) else { continue };
         let Some(group) = groups.of(image) else { continue };
         let Some(moves) = moving.get(group.name.as_str()) else { continue };
-        let owner = search.environments.of(site.branch.as_ref(), site.file.as_str());
+        let owner = environments.of(site.branch.as_ref(), site.file.as_str());
         if owner.is_none_or(|owner| owner.name != environment.name) {
             continue;
         }
         let moved = moves.iter().filter(|step| step.image == *image).map(|step| &step.to.tag);
         let mut comes: BTreeSet<_> = moved.collect();
         if comes.is_empty() {
-            let stands = runs(search.observation, search.decisions, &environment.name, image);
+            let stands = runs(observation, decisions, &environment.name, image);
             comes.extend(stands.into_iter().map(|value| &value.tag));
         }
         if comes.iter().any(|tag| **tag != site.value.tag) {

@@ -72,7 +72,7 @@ impl Scene {
 
     async fn promote(&self, now: &str, environment: &str) -> Result<Outcome, OrderError> {
         let (environment, image, tag) = (environment.into(), WEB.parse().unwrap(), "stable".parse().unwrap());
-        self.order(now, Order::Promote { environment, image, tag, at_once: true, skipped: [].into() }).await
+        self.order(now, Order::Promote { environment, what: image, tag, at_once: true, skipped: [].into() }).await
     }
 
     /// Returns the first letters of what environments run.
@@ -173,7 +173,7 @@ async fn a_digest_of_the_registry_that_an_order_took_back_is_kept_back_with_its_
             "12:10",
             Order::Promote {
                 environment: "prod".into(),
-                image: WEB.parse().unwrap(),
+                what: WEB.parse().unwrap(),
                 tag: "stable".parse().unwrap(),
                 at_once: false,
                 skipped: [].into(),

@@ -159,7 +159,7 @@ async fn of_several_places_an_order_moves_those_that_it_can_mean_and_names_the_o
     };
     let told = |outcome: &Outcome| outcome.skipped.iter().map(|row| row.reason.clone()).collect::<Vec<_>>().join("\n");
     let (image, tag) = (WEB.parse().unwrap(), "1.5.0".parse().unwrap());
-    let promote = Order::Promote { environment: "prod".into(), image, tag, at_once: true, skipped: [].into() };
+    let promote = Order::Promote { environment: "prod".into(), what: image, tag, at_once: true, skipped: [].into() };
     let back = Order::Rollback { environment: "prod".into(), what: WEB.to_owned(), to: Some("1.5.0".parse().unwrap()) };
     let runs = |scene: &Scene| ["shop", "blog"].map(|name| scene.remote.file(&format!("prod/{name}.yaml")));
 

@@ -180,6 +180,7 @@ docs/troubleshooting.md of Tagboat's repository says of each reason what it mean
     #[command(after_help = "Examples:
   tagboat promote ghcr.io/acme/web:1.5.1 --to prod                 staging runs it, and every gate passes
   tagboat promote ghcr.io/acme/web:1.5.1 --to prod --skip soak --reason 'security fix'
+  tagboat promote shop:1.5.1 --to prod                             all images of the group, together or not at all
   tagboat promote ghcr.io/acme/web:1.5.1 --to prod --now --skip soak,windows --reason 'outage'")]
     Promote(Promote),
     /// Show what every environment runs, what comes next and what it waits for

@@ -99,8 +99,8 @@ pub(in crate::cli) struct Rollback {
 /// Arguments of `promote`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Promote {
-    /// The version
-    #[arg(value_name = "IMAGE:TAG")]
+    /// The version of an image, or of a group, whose images move together
+    #[arg(value_name = "IMAGE:TAG|GROUP:TAG")]
     pub(in crate::cli) version: String,
     /// The environment
     #[arg(long, value_name = "ENVIRONMENT")]

@@ -26,7 +26,7 @@ use crate::model::environment::{BranchName, Environment, EnvironmentName, Publis
 use crate::model::file::RepoPath;
 use crate::model::gate::GateName;
 use crate::model::hold::Hold;
-use crate::model::image::{Ambiguous, Tag, Written};
+use crate::model::image::{Ambiguous, Tag};
 use crate::model::observation::{Heard, Observation};
 use crate::model::outcome::{Outcome, Skipped};
 use crate::model::proposal::{Action, Move, Proposal};
@@ -62,8 +62,8 @@ pub enum Order {
     Promote {
         /// The environment.
         environment: EnvironmentName,
-        /// The image.
-        image: Written,
+        /// An image, or the name of a group.
+        what: String,
         /// The tag.
         tag: Tag,
         /// Whether the environments before it need not have run it.
@@ -279,15 +279,13 @@ async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, Or
     let mut ground = Ground { inputs: &inputs, observation, seen, environment };
     let settled = match order {
         Order::Rollback { what, to, .. } => rollback::settle(given, &mut ground, what, to.as_ref()).await?,
-        Order::Promote { image, tag, at_once, skipped, .. } => {
-            let sites = ground.observation.sites.iter();
-            let image = image.among(sites.filter_map(|site| site.image.as_ref()))?;
+        Order::Promote { what, tag, at_once, skipped, .. } => {
             let stands = match published(given, order, environment) {
                 Publish::Commit => false,
                 Publish::PullRequest => true,
                 Publish::AutoMerge => matches!(given.publishing, Publishing::Forge(_)),
             };
-            promote::settle(&mut ground, (&image, tag), *at_once, skipped, stands).await?
+            promote::settle(&mut ground, (what, tag), *at_once, skipped, stands).await?
         }
     };
     if settled.moves.is_empty() {

@@ -6,7 +6,7 @@ use crate::decide::questions;
 use crate::model::decision::{Decision, Question, Reason, Verdict, Want};
 use crate::model::environment::{Environment, EnvironmentName};
 use crate::model::gate::{Gate, GateName, GateState};
-use crate::model::image::{Digest, ImageName, Tag};
+use crate::model::image::{ImageName, Tag};
 use crate::model::observation::Observation;
 use crate::model::outcome::Skipped;
 use crate::model::policy::Pin;
@@ -15,71 +15,92 @@ use crate::model::site::Value;
 use crate::model::tags::FactKind;
 use crate::observe;
 use crate::pass::elsewhere;
-use crate::pass::order::{Ground, OrderError, Settled, refused, usage};
+use crate::pass::order::meant::{self, Meant, meant};
+use crate::pass::order::{Ground, OrderError, Settled, refused};
 use crate::promote::{self, order};
 
 /// Finds what moves, or why it may not. What `stands` as a pull request, or a branch, until a person merges it or lets it pass, does not
-/// wait for people beforehand: nobody could approve what is not there.
+/// wait for people beforehand: nobody could approve what is not there. A group that is named moves together, or not at all.
 pub(super) async fn settle(
     ground: &mut Ground<'_>,
-    (image, tag): (&ImageName, &Tag),
+    (what, tag): (&str, &Tag),
     at_once: bool,
     skipped: &BTreeSet<GateName>,
     stands: bool,
 ) -> Result<Settled, OrderError> {
-    let decisions = decide(ground, image).await?;
-    let config = ground.inputs.config;
+    let Meant { group, is_group, namesake, images, questions } = meant(ground, what)?;
     let name = &ground.environment.name;
+    // Who wrote the group's name may have meant the image.
+    let alone = namesake.map(|image| format!("`tagboat promote {image}:{tag} --to {name}` means the image alone"));
+    let whole = |image: &ImageName, error: OrderError| {
+        if is_group { together(&group, image, error, alone.as_deref()) } else { error }
+    };
+    let decisions = decide(ground, &images).await.map_err(|(image, error)| whole(&image, error))?;
     let own: Vec<&Decision> = decisions.iter().filter(|decision| decision.question.environment == *name).collect();
-    if own.is_empty() {
-        let hint = "`tagboat scan` lists every reference, and why some are not followed";
-        return Err(usage(format!("{image} is not followed in {name}"), hint));
-    }
-    let group = config.groups.of(image).map_or_else(|| image.group_name(), |group| group.name.clone());
-    let mut settled = Settled { moves: Vec::new(), group, holds: Vec::new(), gates: Vec::new(), notes: Vec::new() };
+    let mut settled =
+        Settled { moves: Vec::new(), group: group.clone(), holds: Vec::new(), gates: Vec::new(), notes: Vec::new() };
     let mut moving: Vec<&Decision> = Vec::with_capacity(own.len());
     for decision in own {
-        let Question { current, .. } = &decision.question;
+        let Question { current, image, .. } = &decision.question;
         // A tag that stays may stand for something else by now: its digest moves.
         let is_other = current.tag.as_ref() != Some(tag)
-            || (current.digest.is_some() && step(ground, decision, &decisions, tag).await?.to.digest != current.digest);
+            || (current.digest.is_some()
+                && step(ground, decision, &decisions, tag).await.map_err(|error| whole(image, error))?.to.digest
+                    != current.digest);
         if is_other {
             moving.push(decision);
         }
     }
     let mut own = moving;
+    let named = || if is_group { group.clone() } else { images.first().map(ToString::to_string).unwrap_or_default() };
     if own.is_empty() {
-        settled.notes.push(Skipped { what: image.to_string(), reason: format!("{name} runs {tag} already") });
+        settled.notes.push(Skipped { what: named(), reason: format!("{name} runs {tag} already") });
         return Ok(settled);
     }
     // Before anything that `--now` would bring all the same, which a hold does not let through.
-    not_held(ground, image, tag)?;
-    settled.notes.extend(stay_ahead(&ground.observation, &mut own, tag));
+    for image in own.iter().map(|decision| &decision.question.image).collect::<BTreeSet<_>>() {
+        not_held(ground, image, tag).map_err(|error| whole(image, error))?;
+    }
+    if !is_group {
+        settled.notes.extend(stay_ahead(&ground.observation, &mut own, tag));
+    }
     for decision in &own {
-        fits(&ground.observation, decision, tag, at_once)?;
+        fits(&ground.observation, decision, tag, at_once).map_err(|error| whole(&decision.question.image, error))?;
     }
     let decided: Vec<Decision> = own.into_iter().cloned().collect();
     for decision in &decided {
-        settled.moves.push(step(ground, decision, &decisions, tag).await?);
+        let step = step(ground, decision, &decisions, tag).await;
+        settled.moves.push(step.map_err(|error| whole(&decision.question.image, error))?);
     }
-    let missing = passed_over(ground, &decisions, image, (tag, moved_digest(&settled.moves)));
+    let missing = passed_over(ground, &decisions, &settled.moves);
     if !at_once {
-        has_come_before(ground, &missing, tag)?;
+        has_come_before(ground, &missing, tag).map_err(|(image, error)| whole(&image, error))?;
     }
-    for PassedOver { before, runs, .. } in &missing {
+    if is_group && let Some(reason) = half_present(ground, &decisions, (&missing, &settled.moves), &group) {
+        if !at_once {
+            let message = format!("the group `{group}` moves together or not at all: {reason}");
+            let hint = "mend that first; or promote the images that may move one by one, or with `--now`";
+            return Err(refused(message, hint));
+        }
+        settled.notes.push(Skipped { what: group.clone(), reason });
+    }
+    for PassedOver { image, before, runs, .. } in &missing {
         let reason = format!("{before} runs {runs} and is passed over: it stays there until {before} moves as usual");
         settled.notes.push(Skipped { what: image.to_string(), reason });
     }
-    if let Some(group) = config.groups.of(image) {
-        let reason = format!("it moves without the others of the group `{}`", group.name);
-        settled.notes.push(Skipped { what: image.to_string(), reason });
+    for group in meant::split(ground, &questions) {
+        let reason = format!(
+            "it moves without the others of the group `{group}`, which `tagboat promote {group}:{tag} --to {name}` takes along"
+        );
+        settled.notes.push(Skipped { what: named(), reason });
     }
-    settled.gates = judge(ground, &decisions, (image, tag), &settled.moves, skipped).await;
+    settled.notes.extend(alone.map(|reason| Skipped { what: group.clone(), reason }));
+    settled.gates = judge(ground, &decisions, &settled.moves, skipped).await;
     let is_for_people = |gate: &Gate| matches!(gate.name, GateName::Approvals | GateName::Manual);
     let (later, now): (Vec<Gate>, Vec<Gate>) =
         settled.gates.iter().cloned().partition(|gate| stands && is_for_people(gate));
     if let Some(reason) = order::objection(&later) {
-        settled.notes.push(Skipped { what: image.to_string(), reason: format!("it stands until then: {reason}") });
+        settled.notes.push(Skipped { what: named(), reason: format!("it stands until then: {reason}") });
     }
     if let Some(reason) = order::objection(&now) {
         let names: Vec<&str> =
@@ -90,21 +111,36 @@ pub(super) async fn settle(
     Ok(settled)
 }
 
-/// Whether a version may come without anybody's word, where what is decided is another one: it fits, is held by nobody, stands in
-/// the environments right before, and has the digests that the moves write.
-pub(super) async fn evident(
-    ground: &mut Ground<'_>,
-    image: &ImageName,
-    tag: &Tag,
-    moves: &[Move],
-) -> Result<(), OrderError> {
-    let decisions = decide(ground, image).await?;
-    not_held(ground, image, tag)?;
-    let missing = passed_over(ground, &decisions, image, (tag, moved_digest(moves)));
-    has_come_before(ground, &missing, tag)?;
+/// Says that a group stays as a whole for the sake of one of its images, and how else that may have been meant.
+fn together(group: &str, image: &ImageName, error: OrderError, alone: Option<&str>) -> OrderError {
+    let told = |message: String| format!("the group `{group}` moves together or not at all: {}", about(image, message));
+    match error {
+        OrderError::Refused { message, hint } => {
+            let hint: Vec<&str> = hint.iter().map(String::as_str).chain(alone).collect();
+            OrderError::Refused { message: told(message), hint: (!hint.is_empty()).then(|| hint.join("; ")) }
+        }
+        OrderError::Failed(message) => OrderError::Failed(told(message)),
+        other => other,
+    }
+}
+
+/// Whether versions may come without anybody's word, where what is decided is another one: each fits, is held by nobody, stands in
+/// the environments right before, and has the digest that its move writes.
+pub(super) async fn evident(ground: &mut Ground<'_>, moves: &[Move]) -> Result<(), OrderError> {
+    let images = moves.iter().map(|step| step.image.clone()).collect();
+    let decisions = decide(ground, &images).await.map_err(|(_, error)| error)?;
+    let missing = passed_over(ground, &decisions, moves);
     for wanted in moves {
+        let image = &wanted.image;
+        let Some(tag) = &wanted.to.tag else {
+            return Err(OrderError::Failed(format!("nothing is decided about {image}")));
+        };
+        not_held(ground, image, tag)?;
+        has_come_before(ground, &missing, tag).map_err(|(_, error)| error)?;
         let is_meant = |decision: &&Decision| {
-            decision.question.environment == ground.environment.name && decision.question.current == wanted.from
+            let question = &decision.question;
+            (&question.environment, &question.image, &question.current)
+                == (&ground.environment.name, image, &wanted.from)
         };
         let Some(decision) = decisions.iter().find(is_meant) else {
             return Err(OrderError::Failed(format!("nothing is decided about {image}")));
@@ -119,36 +155,57 @@ pub(super) async fn evident(
     Ok(())
 }
 
-/// Whether the environments right before run the version.
-fn has_come_before(ground: &Ground<'_>, missing: &[PassedOver], tag: &Tag) -> Result<(), OrderError> {
+/// Whether the environments right before run the versions; else of which image one does not.
+fn has_come_before(ground: &Ground<'_>, missing: &[PassedOver], tag: &Tag) -> Result<(), (ImageName, OrderError)> {
     let name = &ground.environment.name;
-    let narrowed =
-        order::narrowed(ground.environment, &|before| !missing.iter().any(|missing| missing.before == *before));
+    let narrowed = narrowed(ground, missing);
     let target = narrowed.as_ref().unwrap_or(ground.environment);
     let right_before: Vec<&EnvironmentName> = order::right_before(target).collect();
     match missing.iter().find(|missing| right_before.contains(&&missing.before)) {
         None => Ok(()),
-        Some(PassedOver { before, runs, is_partly }) => {
+        Some(PassedOver { image, before, runs, is_partly }) => {
             let message = if *is_partly {
                 format!("{before}, which comes before {name}, runs {runs}: {tag} is not at every place")
             } else {
                 format!("{before}, which comes before {name}, runs {runs} and not {tag}")
             };
-            Err(refused(message, "bring it there first, or order a hotfix with `--now`"))
+            Err((image.clone(), refused(message, "bring it there first, or order a hotfix with `--now`")))
         }
     }
 }
 
-/// Asks for the tags of the image, and decides as any pass would.
-async fn decide(ground: &mut Ground<'_>, image: &ImageName) -> Result<Vec<Decision>, OrderError> {
+/// Returns the environment as it follows those before it that run all that moves, where one of several is enough.
+fn narrowed(ground: &Ground<'_>, missing: &[PassedOver]) -> Option<Environment> {
+    order::narrowed(ground.environment, &|before| !missing.iter().any(|missing| missing.before == *before))
+}
+
+/// Tells of an image of a group that comes before and that nothing follows here, or of a place of it that would stay behind.
+fn half_present(
+    ground: &Ground<'_>,
+    decisions: &[Decision],
+    (missing, moves): (&[PassedOver], &[Move]),
+    group: &str,
+) -> Option<String> {
+    let narrowed = narrowed(ground, missing);
+    let target = narrowed.as_ref().unwrap_or(ground.environment);
+    order::half_present(&seen(ground, decisions), target, (&ground.inputs.config.groups, group), moves)
+}
+
+/// Asks for the tags of images, and decides as any pass would; else tells of which image it could not.
+async fn decide(
+    ground: &mut Ground<'_>,
+    images: &BTreeSet<ImageName>,
+) -> Result<Vec<Decision>, (ImageName, OrderError)> {
     let config = ground.inputs.config;
     let mut asked = questions::questions(&ground.observation, &config.rules, &config.environments);
-    asked.retain(|question| question.image == *image);
+    asked.retain(|question| images.contains(&question.image));
     let from = (ground.inputs.source, ground.inputs.cache);
     let lists = observe::tags::ask(&ground.observation, &asked, from, None, &|_, _| {}).await;
     lists.add_to(&mut ground.observation);
-    if let Some(Err(reason)) = ground.observation.images.get(image) {
-        return Err(OrderError::Failed(about(image, reason)));
+    for image in images {
+        if let Some(Err(reason)) = ground.observation.images.get(image) {
+            return Err((image.clone(), OrderError::Failed(about(image, reason))));
+        }
     }
     crate::pass::know_no_past(ground.inputs, &mut ground.observation, &asked, &ground.seen);
     let early = BTreeMap::new();
@@ -158,7 +215,7 @@ async fn decide(ground: &mut Ground<'_>, image: &ImageName) -> Result<Vec<Decisi
 /// Says of an image why it could not be done; most reasons name it already.
 fn about(image: &ImageName, reason: impl std::fmt::Display) -> String {
     let reason = reason.to_string();
-    if reason.starts_with(image.as_str()) { reason } else { format!("{image}: {reason}") }
+    if reason.contains(image.as_str()) { reason } else { format!("{image}: {reason}") }
 }
 
 /// Whether the registry has the tag, and the policy lets it stand there.
@@ -223,6 +280,7 @@ fn not_held(ground: &Ground<'_>, image: &ImageName, tag: &Tag) -> Result<(), Ord
 
 /// An environment before that does not run a version, or not at every place.
 struct PassedOver {
+    image: ImageName,
     before: EnvironmentName,
     /// What it runs, for people.
     runs: String,
@@ -254,31 +312,28 @@ fn stay_ahead(observation: &Observation, own: &mut Vec<&Decision>, tag: &Tag) ->
     notes
 }
 
-/// Returns the digest that moves under a tag that stays; else the tag alone says what comes.
-fn moved_digest(moves: &[Move]) -> Option<&Digest> {
-    moves.iter().find(|step| step.from.tag == step.to.tag).and_then(|step| step.to.digest.as_ref())
-}
-
-/// Returns the environments before this one that do not run the version at every place.
-fn passed_over(
-    ground: &Ground<'_>,
-    decisions: &[Decision],
-    image: &ImageName,
-    (tag, digest): (&Tag, Option<&Digest>),
-) -> Vec<PassedOver> {
+/// Returns the environments before this one that do not run what moves at every place, image by image.
+fn passed_over(ground: &Ground<'_>, decisions: &[Decision], moves: &[Move]) -> Vec<PassedOver> {
     let before = order::before(ground.environment, &ground.inputs.config.environments);
-    let missing = before.into_iter().filter_map(|name| {
-        let runs = order::runs(&ground.observation, decisions, name, image);
+    let mut missing = Vec::new();
+    for image in moves.iter().map(|step| &step.image).collect::<BTreeSet<_>>() {
+        let own = || moves.iter().filter(|step| step.image == *image);
+        let Some(tag) = own().find_map(|step| step.to.tag.as_ref()) else { continue };
+        // The digest that moves under a tag that stays; else the tag alone says what comes.
+        let digest = own().find(|step| step.from.tag == step.to.tag).and_then(|step| step.to.digest.as_ref());
         let is_it = |value: &&Value| {
             value.tag.as_ref() == Some(tag) && digest.is_none_or(|digest| value.digest.as_ref() == Some(digest))
         };
-        let all = !runs.is_empty() && runs.iter().all(&is_it);
-        let is_partly = runs.iter().any(is_it);
-        let told = runs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let runs = if told.is_empty() { "nothing of it".to_owned() } else { told };
-        (!all).then(|| PassedOver { before: name.clone(), runs, is_partly })
-    });
-    missing.collect()
+        missing.extend(before.iter().filter_map(|name| {
+            let runs = order::runs(&ground.observation, decisions, name, image);
+            let all = !runs.is_empty() && runs.iter().all(&is_it);
+            let is_partly = runs.iter().any(is_it);
+            let told = runs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let runs = if told.is_empty() { "nothing of it".to_owned() } else { told };
+            (!all).then(|| PassedOver { image: image.clone(), before: (*name).clone(), runs, is_partly })
+        }));
+    }
+    missing
 }
 
 /// Makes the move: with the digest that the environment before runs, else with the registry's, where one is written.
@@ -335,17 +390,18 @@ async fn step(
 pub(super) async fn judge(
     ground: &mut Ground<'_>,
     decisions: &[Decision],
-    (image, tag): (&ImageName, &Tag),
     moves: &[Move],
     skipped: &BTreeSet<GateName>,
 ) -> Vec<Gate> {
-    let missing = passed_over(ground, decisions, image, (tag, moved_digest(moves)));
-    let is_missing = |before: &EnvironmentName| missing.iter().any(|missing| missing.before == *before);
-    let narrowed = order::narrowed(ground.environment, &|before| !is_missing(before));
+    let missing = passed_over(ground, decisions, moves);
+    let narrowed = narrowed(ground, &missing);
     let target = narrowed.as_ref().unwrap_or(ground.environment);
     let right_before: Vec<&EnvironmentName> = order::right_before(target).collect();
     let not_before = missing.iter().find(|missing| right_before.contains(&&missing.before));
-    let keys = right_before.iter().map(|before| ((*before).clone(), image.clone())).collect();
+    let images: BTreeSet<&ImageName> = moves.iter().map(|step| &step.image).collect();
+    let of =
+        |before: &EnvironmentName| images.iter().map(|image| (before.clone(), (*image).clone())).collect::<Vec<_>>();
+    let keys = right_before.iter().flat_map(|before| of(before)).collect();
     crate::pass::pasts::read_pasts(ground.inputs, &mut ground.observation, &keys, &ground.seen);
     let asked = order::questions(&ground.observation, target, moves, skipped);
     observe::answers::ask(&mut ground.observation, &asked, ground.inputs.sources).await;

@@ -63,7 +63,7 @@ pub(in crate::pass) async fn again(
         return None;
     }
     let mut proposal = proposed(planned, environment, group, &words)?;
-    let is_bold = words.is_bold || words.order == Ordered::Rollback || !words.is_of_one();
+    let is_bold = words.is_bold || words.order == Ordered::Rollback || !words.is_of_one_tag();
     // A window closes again after an order was given, and what is asked elsewhere may turn.
     if words.order == Ordered::Promote {
         let (_, seen) = crate::pass::look(inputs).ok()?;
@@ -252,16 +252,16 @@ async fn evident(
         }
         others.push(step.clone());
     }
-    let Some(tag) = others.first().and_then(|step| step.to.tag.clone()) else { return Ok(()) };
+    if others.is_empty() {
+        return Ok(());
+    }
     let (_, seen) = crate::pass::look(inputs)?;
     // Lists are read whole for it, which the positions in what was decided before do not stand for.
     let mut ground = Ground { inputs, observation: planned.observation.clone(), seen, environment };
-    promote::evident(&mut ground, &others[0].image, &tag, &others).await
+    promote::evident(&mut ground, &others).await
 }
 
 /// Judges every gate that is not skipped, as it was judged when the order was given.
 async fn gates(ground: &mut Ground<'_>, planned: &Planned, moves: &[Move], skipped: &BTreeSet<GateName>) -> Vec<Gate> {
-    let Some(first) = moves.first() else { return Vec::new() };
-    let Some(tag) = first.to.tag.clone() else { return Vec::new() };
-    promote::judge(ground, &planned.promoted.decisions, (&first.image, &tag), moves, skipped).await
+    promote::judge(ground, &planned.promoted.decisions, moves, skipped).await
 }

@@ -99,10 +99,9 @@ impl<'a> Words<'a> {
         format!("a person merges it: {by} ordered {what}{reason}")
     }
 
-    /// Whether it brings one version of one image, as every order to promote does.
-    pub(super) fn is_of_one(&self) -> bool {
-        let of_one = |one: &(ImageName, String, Value)| (one.0.clone(), one.2.tag.clone());
-        self.steps.windows(2).all(|two| of_one(&two[0]) == of_one(&two[1]))
+    /// Whether it brings one tag, as every order to promote does, also that of a group.
+    pub(super) fn is_of_one_tag(&self) -> bool {
+        self.steps.windows(2).all(|two| two[0].2.tag == two[1].2.tag)
     }
 
     /// Returns the command that would give the order again, where its environment publishes in a certain way. Whether the environments
@@ -113,14 +112,14 @@ impl<'a> Words<'a> {
         let tags: BTreeSet<&Tag> = self.steps.iter().filter_map(|(.., to)| to.tag.as_ref()).collect();
         let image = images.first().map_or("IMAGE", |image| image.as_str());
         let tag = (tags.len() == 1).then(|| tags.first().map(|tag| tag.as_str())).flatten();
+        let what = if images.len() == 1 { image } else { group };
         let mut text = match self.order {
             Ordered::Rollback => {
-                let what = if images.len() == 1 { image } else { group };
                 let to = tag.map(|tag| format!(" --to {}", quoted(tag))).unwrap_or_default();
                 format!("tagboat rollback {environment} {}{to}", quoted(what))
             }
             Ordered::Promote => {
-                let version = format!("{image}:{}", tag.unwrap_or("TAG"));
+                let version = format!("{what}:{}", tag.unwrap_or("TAG"));
                 format!("tagboat promote {} --to {environment}", quoted(&version))
             }
         };

@@ -254,7 +254,7 @@ fn wanted(what: &str, fields: &Fields, visitor: &Visitor) -> Result<Wanted, Answ
             }
             let order = Order::Promote {
                 environment: needed("environment")?.into(),
-                image: image(needed("image")?)?,
+                what: needed("image")?.to_owned(),
                 tag: tag(needed("tag")?)?,
                 at_once: field("now").is_some(),
                 skipped,

@@ -99,7 +99,7 @@ impl Stage {
     async fn promote(&self, time: &str, skipped: &[GateName]) -> Result<Outcome, OrderError> {
         let order = Order::Promote {
             environment: "staging".into(),
-            image: WEB.parse().unwrap(),
+            what: WEB.parse().unwrap(),
             tag: "1.5.0".parse().unwrap(),
             at_once: false,
             skipped: skipped.iter().copied().collect(),

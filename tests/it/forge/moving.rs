@@ -144,7 +144,7 @@ pub(super) async fn a_digest_that_a_person_rolled_back_by_a_pull_request_stays_b
         assert!(told(&outcome).contains("stable is held: sre rolled it back"), "{}", told(&outcome));
     }
     let (environment, image, tag) = ("dev".into(), WEB.parse().unwrap(), "stable".parse().unwrap());
-    let order = Order::Promote { environment, image, tag, at_once: true, skipped: [].into() };
+    let order = Order::Promote { environment, what: image, tag, at_once: true, skipped: [].into() };
     stage
         .passing("2026-11-20T12:00:00Z")
         .order(&order, Said { reason: Some("mended"), ..Said::default() })

@@ -136,7 +136,7 @@ async fn rollback() -> Pull {
 async fn hotfix() -> Pull {
     let (image, tag) = ("ghcr.io/acme/web".parse().unwrap(), "1.5.0".parse().unwrap());
     let skipped = BTreeSet::from([GateName::Windows]);
-    let order = Order::Promote { environment: "prod".into(), image, tag, at_once: false, skipped };
+    let order = Order::Promote { environment: "prod".into(), what: image, tag, at_once: false, skipped };
     stages().order(&order, "closes the hole in the login").await
 }
 

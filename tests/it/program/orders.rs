@@ -42,12 +42,16 @@ impl Scene {
 
     /// Lets a person write a version of images into both environments.
     fn write(&self, images: &[&str], tag: &str, day: u8) {
+        self.write_to(&["dev", "prod"], images, tag, day);
+    }
+
+    fn write_to(&self, environments: &[&str], images: &[&str], tag: &str, day: u8) {
         let people = Repository { folder: self.world.scratch.path(&format!("people-{tag}-{day}")) };
         let url = self.remote.folder.display().to_string();
         self.remote.git(&["clone", "--quiet", &url, &people.folder.display().to_string()]);
         let mut files = Vec::new();
         for image in images {
-            for environment in ["dev", "prod"] {
+            for environment in environments {
                 let path = format!("{environment}/{}.yaml", image.replace('/', "-"));
                 files.push((path, self.world.deployment(&format!("{image}:{tag}"))));
             }
@@ -133,6 +137,112 @@ fn a_group_goes_before_an_image_of_its_name_and_one_image_that_leaves_it_is_told
     let both = scene.call(&["rollback", "prod", "web"]).ended(0);
     assert_eq!((scene.runs("prod/acme-web.yaml"), scene.runs("prod/acme-api.yaml")), ("1.4.0".into(), "1.5.0".into()));
     assert!(!words(&both.out).contains("without the others"), "{both:?}");
+}
+
+#[test]
+fn a_group_is_promoted_by_its_name_together_or_not_at_all() {
+    let groups = "groups: [{name: shop, images: [HOST/acme/web, HOST/acme/worker]}]\n";
+    let scene = Scene::new(groups, "commit\n    gates: {soak: 1h}", &["acme/web", "acme/worker", "acme/api"]);
+    let runs = || ["web", "worker", "api"].map(|name| scene.runs(&format!("prod/acme-{name}.yaml")));
+    let promote = ["promote", "shop:1.5.0", "--to", "prod"];
+    let refused = |arguments: &[&str], says: &str| {
+        let before = scene.remote.tip("main");
+        let refused = scene.call(&[&promote[..], arguments].concat()).ended(1);
+        let whole = "the group `shop` moves together or not at all: 127.0.0.1:50000/acme/worker";
+        let told = words(&refused.err);
+        assert!(told.contains(whole) && told.contains(says), "{refused:?}");
+        assert_eq!(scene.remote.tip("main"), before);
+    };
+    scene.write_to(&["dev"], &["acme/web"], "1.5.0", 3);
+    refused(&[], "dev, which comes before prod, runs 1.4.0 and not 1.5.0");
+    let bold = ["--now", "--skip", "soak", "--reason", "outage"];
+    scene.call(&["hold", "worker:1.5.0", "-e", "prod", "--reason", "slow"]).ended(0);
+    refused(&bold, "1.5.0 is held");
+    scene.call(&["release", "worker:1.5.0", "-e", "prod"]).ended(0);
+    // What dev has not is told; both come at once.
+    let done = scene.call(&[&promote[..], &bold].concat()).ended(0);
+    assert_eq!(runs(), ["1.5.0", "1.5.0", "1.4.0"]);
+    assert!(words(&done.out).contains("dev runs 1.4.0 and is passed over"), "{done:?}");
+    let told = scene.json(&["history", "--environment", "prod"]);
+    let rows = told["entries"].as_array().unwrap();
+    let of = |row: &Value| (row["kind"].clone(), row["reason"].clone(), row["commit"].clone());
+    assert_eq!((&rows[0]["kind"], &rows[0]["reason"]), (&"hotfix".into(), &"outage (without soak)".into()), "{told}");
+    assert_eq!(of(&rows[0]), of(&rows[1]), "{told}");
+    assert_ne!(rows[0]["image"], rows[1]["image"], "{told}");
+    let again = scene.call(&promote).ended(0);
+    assert!(words(&again.out).contains("Nothing to do: it is so already"), "{again:?}");
+
+    // A part of it is ahead, is not in the registry, or stands nowhere.
+    scene.world.push("acme/web", "1.6.0");
+    let promote = ["promote", "shop:1.6.0", "--to", "prod", "--now", "--skip", "soak", "--reason", "outage"];
+    let refused = scene.call(&promote).ended(1);
+    let told = "not at all: the registry has no tag 1.6.0 of 127.0.0.1:50000/acme/worker";
+    assert!(words(&refused.err).contains(told), "{refused:?}");
+    scene.world.push("acme/worker", "1.6.0");
+    scene.world.push("acme/worker", "1.7.0");
+    scene.write_to(&["prod"], &["acme/worker"], "1.7.0", 5);
+    let refused = scene.call(&promote).ended(1);
+    assert!(words(&refused.err).contains("acme/worker: 1.6.0 is lower than 1.7.0, which prod runs"), "{refused:?}");
+    assert_eq!(runs(), ["1.5.0", "1.7.0", "1.4.0"]);
+    // One of two alone goes, and says how both would.
+    let alone = scene.call(&["promote", "web:1.6.0", "--to", "prod", "--now", "--skip", "soak", "--reason", "x"]);
+    let told = "which `tagboat promote shop:1.6.0 --to prod` takes along";
+    assert!(words(&alone.ended(0).out).contains(told));
+    assert_eq!(runs(), ["1.6.0", "1.7.0", "1.4.0"]);
+}
+
+#[test]
+fn a_group_of_which_an_image_is_not_followed_is_promoted_by_a_hotfix_alone() {
+    let groups = "groups: [{name: shop, images: [HOST/acme/web, HOST/acme/worker]}]\n";
+    let scene = Scene::new(groups, "commit", &["acme/web", "acme/worker"]);
+    scene.write_to(&["dev"], &["acme/web", "acme/worker"], "1.5.0", 3);
+    let people = Repository { folder: scene.world.scratch.path("people-out") };
+    let url = scene.remote.folder.display().to_string();
+    scene.remote.git(&["clone", "--quiet", &url, &people.folder.display().to_string()]);
+    people.git(&["rm", "--quiet", "prod/acme-worker.yaml"]);
+    people.commit_files(&[("readme", "one is not here")], "By hand", 4);
+    people.git(&["push", "--quiet", "origin", "main"]);
+    let refused = scene.call(&["promote", "shop:1.5.0", "--to", "prod"]).ended(1);
+    let told = "acme/worker: dev runs it, and nothing follows it in prod";
+    assert!(words(&refused.err).contains(told), "{refused:?}");
+    assert_eq!(scene.runs("prod/acme-web.yaml"), "1.4.0");
+    let done = scene.call(&["promote", "shop:1.5.0", "--to", "prod", "--now", "--reason", "outage"]).ended(0);
+    assert!(words(&done.out).contains(told), "{done:?}");
+    assert_eq!(scene.runs("prod/acme-web.yaml"), "1.5.0");
+}
+
+#[test]
+fn a_group_is_promoted_where_an_image_has_its_name_and_says_how_the_image_is() {
+    let groups = "groups:\n  - name: web\n    images: [HOST/acme/web, HOST/acme/api]\n";
+    let scene = Scene::new(groups, "commit", &["acme/web", "acme/api"]);
+    scene.write_to(&["dev"], &["acme/web"], "1.5.0", 3);
+    let alone = "`tagboat promote 127.0.0.1:50000/acme/web:1.5.0 --to prod` means the image alone";
+    let refused = scene.call(&["promote", "web:1.5.0", "--to", "prod"]).ended(1);
+    assert!(words(&refused.err).contains(alone), "{refused:?}");
+    let done = scene.call(&["promote", "web:1.5.0", "--to", "prod", "--now", "--reason", "outage"]).ended(0);
+    assert!(words(&done.out).contains(alone), "{done:?}");
+    assert_eq!((scene.runs("prod/acme-web.yaml"), scene.runs("prod/acme-api.yaml")), ("1.5.0".into(), "1.5.0".into()));
+}
+
+#[test]
+fn a_group_that_was_ordered_as_a_pull_request_stands_and_is_told_as_one() {
+    let groups = "groups: [{name: shop, images: [HOST/acme/web, HOST/acme/worker]}]\n";
+    let scene = Scene::new(groups, "pullRequest", &["acme/web", "acme/worker"]);
+    scene.write_to(&["dev"], &["acme/web", "acme/worker"], "1.5.0", 3);
+    scene.call(&["promote", "web:1.5.0", "--to", "prod", "--reason", "outage"]).ended(0);
+    scene.call(&["promote", "shop:1.5.0", "--to", "prod", "--reason", "outage"]).ended(0);
+    let refused = scene.call(&["promote", "worker:1.5.0", "--to", "prod", "--reason", "outage"]).ended(1);
+    assert!(words(&refused.err).contains("or order the whole group"), "{refused:?}");
+    let head = "tagboat/prod/shop";
+    let message = scene.remote.git(&["log", "-1", "--format=%B", head]);
+    assert_eq!(message.matches("\nTagboat-Image: ").count(), 2, "{message}");
+    let (tip, ran) = (scene.remote.tip(head), scene.call(&["run"]).ended(0));
+    assert!(words(&ran.out).contains("ada ordered it: outage"), "{ran:?}");
+    assert_eq!(scene.remote.tip(head), tip);
+    scene.write_to(&["prod"], &["acme/web"], "1.4.5", 5);
+    let ran = scene.call(&["run"]).ended(0);
+    let command = "to order it again: `tagboat promote shop:1.5.0 --to prod --reason outage`";
+    assert!(words(&ran.out).contains(command), "{ran:?}");
 }
 
 #[test]

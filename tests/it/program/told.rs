@@ -132,6 +132,7 @@ fn filled(command: &str) -> String {
     let names = [
         ("IMAGE[:TAG]", "ghcr.io/acme/web:1.5.1"),
         ("IMAGE:TAG", "ghcr.io/acme/web:1.5.1"),
+        ("GROUP:TAG", "shop:1.5.1"),
         ("IMAGE", "ghcr.io/acme/web"),
         ("ENV", "prod"),
         ("TIME", "2026-12-01T09:00:00Z"),

@@ -298,7 +298,8 @@ fn follow(
                     let skipped: Vec<GateName> = skipped(skips).collect();
                     client.world.lock().unwrap().sessions[client.id].skips = Some(skipped.clone());
                     let skipped = skipped.into_iter().collect();
-                    order::Order::Promote { environment, image, tag, at_once, skipped }
+                    let what = image_name.to_owned();
+                    order::Order::Promote { environment, what, tag, at_once, skipped }
                 }
                 Order::Hold | Order::Release => unreachable!("they are told apart above"),
             };

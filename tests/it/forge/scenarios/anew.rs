@@ -19,7 +19,13 @@ fn rollback() -> Order {
 
 fn promote(skipped: &[GateName]) -> Order {
     let (image, tag) = (WEB.parse().unwrap(), "1.5.0".parse().unwrap());
-    Order::Promote { environment: "prod".into(), image, tag, at_once: true, skipped: skipped.iter().copied().collect() }
+    Order::Promote {
+        environment: "prod".into(),
+        what: image,
+        tag,
+        at_once: true,
+        skipped: skipped.iter().copied().collect(),
+    }
 }
 
 impl Stage {

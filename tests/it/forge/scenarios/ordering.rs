@@ -40,13 +40,13 @@ impl Stage {
     async fn promote(&self, hour: u32, tag: &str) -> Outcome {
         let (image, tag) = (WEB.parse().unwrap(), tag.parse().unwrap());
         let environment = "prod".into();
-        self.order(hour, Order::Promote { environment, image, tag, at_once: true, skipped: [].into() }).await
+        self.order(hour, Order::Promote { environment, what: image, tag, at_once: true, skipped: [].into() }).await
     }
 
     /// Orders a version as a pull request that a person merges, whatever the environment says.
     pub(super) async fn promote_for_a_person(&self, hour: u32, tag: &str) {
         let (image, tag) = (WEB.parse().unwrap(), tag.parse().unwrap());
-        let order = Order::Promote { environment: "prod".into(), image, tag, at_once: false, skipped: [].into() };
+        let order = Order::Promote { environment: "prod".into(), what: image, tag, at_once: false, skipped: [].into() };
         self.order_as(hour, order, Said { publish: Some(Publish::PullRequest), ..Said::default() }).await;
     }
 
@@ -149,7 +149,7 @@ pub(in crate::forge) async fn what_was_ordered_past_a_gate_is_a_persons_to_merge
     let skipped = [tagboat::model::gate::GateName::Soak].into();
     let (image, tag) = (WEB.parse().unwrap(), "1.5.0".parse().unwrap());
     let environment = "prod".into();
-    stage.order(8, Order::Promote { environment, image, tag, at_once: true, skipped }).await;
+    stage.order(8, Order::Promote { environment, what: image, tag, at_once: true, skipped }).await;
     stage.check("build", kind.words[0]);
     is_left_to_a_person(&stage, "1.4.0", UNKNOWN).await;
     says(&stage, "Tagboat-Order: promote", "Tagboat-Order: promote\nTagboat-Publish: autoMerge");
@@ -173,7 +173,7 @@ pub(in crate::forge) async fn gates_that_hold_no_order_up_say_so_on_its_head(kin
         let skipped = [tagboat::model::gate::GateName::Manual].into();
         let (image, tag) = (WEB.parse().unwrap(), "1.5.0".parse().unwrap());
         let environment = "prod".into();
-        stage.order(8, Order::Promote { environment, image, tag, at_once: true, skipped }).await;
+        stage.order(8, Order::Promote { environment, what: image, tag, at_once: true, skipped }).await;
         let all = [row("tagboat/windows", "passed"), row("tagboat/manual", "skipped by ada")];
         assert_eq!(said(&stage), all, "{publish}");
         stage.outcome("mirror", 8).await;
