@@ -15,7 +15,7 @@ use crate::model::environment::{BranchName, EnvironmentName};
 use crate::model::hold::Hold;
 use crate::model::pull_request::Listing;
 use crate::pass::PassError;
-use crate::pass::hold::proposed::{Place, Standing, among, listed, on};
+use crate::pass::hold::proposed::{Place, Standing, all, among, on};
 use crate::pass::propose::Publishing;
 
 /// What is proposed to be held, and what was looked at for it.
@@ -51,16 +51,18 @@ pub(in crate::pass) async fn awaited(
     known: Option<Listing>,
 ) -> Result<Awaited, PassError> {
     let place = Place { remote, publishing, config, branch, base, now: Timestamp::UNIX_EPOCH };
-    let seen = listed(place).await?;
+    // Who goes back holds what is left from then on, whoever merges it.
+    let (seen, going_back) = all(place).await?;
+    let looked_at: Vec<_> = seen.iter().chain(&going_back).collect();
     let mut awaited = Awaited { listed: known, ..Awaited::default() };
     let mut unlisted = None;
-    if let Some(forge) = place.forge().filter(|_| !seen.is_empty() && awaited.listed.is_none()) {
+    if let Some(forge) = place.forge().filter(|_| !looked_at.is_empty() && awaited.listed.is_none()) {
         match forge.list().await {
             Ok(listed) => awaited.listed = Some(listed),
             Err(error) => unlisted = Some(error),
         }
     }
-    for one in &seen {
+    for one in looked_at {
         let open = match &unlisted {
             None => among(place, &one.0, awaited.listed.as_ref()),
             // It may be closed; it may as well be open.

@@ -29,7 +29,7 @@ use crate::publish::body;
 use crate::publish::held::{self, HoldChange};
 use crate::publish::making::{MakeError, Maker};
 use crate::publish::pull_requests::course::same_text;
-use crate::publish::pull_requests::heads::of_holds;
+use crate::publish::pull_requests::heads::{of_holds, of_holds_and_others};
 use crate::publish::pull_requests::statuses::show;
 
 /// Why a proposal waits, in words.
@@ -37,6 +37,9 @@ pub(super) const COUNTS: &str = "a person merges it to make it last; as long as 
 
 /// How many commits of the base are searched for what it has held since.
 const SEEN_WITHIN: usize = 200;
+
+/// Branches with their tips.
+pub(super) type Branches = Vec<(BranchName, CommitId)>;
 
 /// What a head branch proposes.
 #[derive(Debug, Clone)]
@@ -116,6 +119,26 @@ pub(super) async fn seen(place: Place<'_>) -> Result<Option<Proposed>, PassError
 pub(super) async fn listed(place: Place<'_>) -> Result<Vec<(BranchName, CommitId)>, PassError> {
     let remote = Arc::clone(place.remote);
     Ok(blocking(move || of_holds(&*remote)).await?)
+}
+
+/// Lists the branches on which something may be proposed to be held, and those on which something goes back and holds what it
+/// leaves, of environments on the base.
+pub(super) async fn all(place: Place<'_>) -> Result<(Branches, Branches), PassError> {
+    let (remote, prefix) = (Arc::clone(place.remote), place.config.pull_request.branch_prefix.clone());
+    let (branch, base) = (place.branch.clone(), place.base.clone());
+    let work = move || {
+        let (proposed, mut others) = of_holds_and_others(&*remote, &prefix)?;
+        others.retain(|(name, _)| *name != branch);
+        let mut going_back = Vec::new();
+        for (name, tip) in others {
+            let head = remote.head(&name, &tip, (&branch, &base))?;
+            if head.step.changed.iter().any(|changed| changed.path.as_str() == HOLDS_FILE) {
+                going_back.push((name, tip));
+            }
+        }
+        Ok((proposed, going_back))
+    };
+    Ok(blocking(work).await?)
 }
 
 /// Looks at what one branch proposes. `None` where all of it is merged, or taken back there.

@@ -32,6 +32,9 @@ impl Own<'_> {
     }
 }
 
+/// Branches with their tips.
+type Branches = Vec<(BranchName, CommitId)>;
+
 /// How many commits of the base are searched for what stood in a head branch: as many as come between two passes.
 const MERGED_WITHIN: usize = 200;
 
@@ -71,10 +74,20 @@ pub fn look(
 ///
 /// [`GitError`] when they cannot be listed.
 pub fn of_holds(remote: &dyn Remote) -> Result<Vec<(BranchName, CommitId)>, GitError> {
+    Ok(of_holds_and_others(remote, "")?.0)
+}
+
+/// Lists the same, and the other branches whose names begin with a prefix.
+///
+/// # Errors
+///
+/// [`GitError`] when they cannot be listed.
+pub fn of_holds_and_others(remote: &dyn Remote, prefix: &str) -> Result<(Branches, Branches), GitError> {
     let mut listed = remote.heads("")?;
-    listed.retain(|(name, _)| is_head(name));
     listed.sort();
-    Ok(listed)
+    let (of_holds, mut others): (Branches, Branches) = listed.into_iter().partition(|(name, _)| is_head(name));
+    others.retain(|(name, _)| name.as_str().starts_with(prefix));
+    Ok((of_holds, others))
 }
 
 /// Whether the base has already what a head brings: byte for byte, or in one of its last commits.
