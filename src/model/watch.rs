@@ -31,6 +31,8 @@ pub struct Watch {
     pub checks: Vec<CheckName>,
     /// Until when a failure counts.
     pub until: Timestamp,
+    /// Whether its time has been over for as long again: then nothing goes back by itself any more.
+    pub is_late: bool,
     /// What they say.
     pub state: WatchState,
     /// Versions that stood there before and had failed in their own time; only where this one failed, too.
@@ -58,6 +60,10 @@ impl Watch {
     pub fn told(&self) -> String {
         match &self.state {
             WatchState::Watching => format!("watching {} until {}", self.names(), self.until),
+            WatchState::Failed(what) if self.is_late => format!(
+                "failed: {what}; the time to go back by itself, until {} and as long again, is over",
+                self.until
+            ),
             WatchState::Failed(what) => format!("failed: {what}"),
             WatchState::Unknown(reason) => format!("watched until {}, and not to be told: {reason}", self.until),
         }

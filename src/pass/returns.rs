@@ -98,7 +98,7 @@ pub(super) async fn settle(
     watches.retain(|watch| is_asked_for(inputs, &watch.image));
     unknown(inputs, &watches, promoted, &mut settled.troubles);
     let mut failing = Failing::new();
-    for watch in watches.iter().filter(|watch| watch.has_failed()) {
+    for watch in watches.iter().filter(|watch| watch.has_failed() && !watch.is_late) {
         failing.entry((&watch.environment, watch.group.as_str())).or_default().push(watch);
     }
     // What lands one after the other on the base: each stands on the holds that the one before leaves.

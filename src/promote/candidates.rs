@@ -133,6 +133,12 @@ pub(super) fn runs<'a>(
         .collect()
 }
 
+/// Whether two values are one version: the same tag, and no two digests.
+pub(super) fn is_same(one: &Value, other: &Value) -> bool {
+    let digests = (&one.digest, &other.digest);
+    one.tag == other.tag && !matches!(digests, (Some(one), Some(other)) if one != other)
+}
+
 /// Returns all environments before one, near and far, each once; the graph has no cycle, and a mistaken one ends.
 pub(super) fn ancestors<'a>(environment: &'a Environment, environments: &'a Environments) -> Vec<&'a EnvironmentName> {
     let mut found: Vec<&EnvironmentName> = Vec::new();
@@ -252,11 +258,9 @@ impl Search<'_> {
             if let Some(reason) = self.unwatched(name) {
                 return Candidate::Blocked(format!("whether {} failed in {name} is not known: {reason}", step.to));
             }
-            let is_it = |value: &Value| {
-                let digests = (&value.digest, &step.to.digest);
-                value.tag == step.to.tag && !matches!(digests, (Some(one), Some(other)) if one != other)
+            let is_meant = |watch: &&Watch| {
+                watch.environment == **name && watch.image == *image && is_same(&watch.value, &step.to)
             };
-            let is_meant = |watch: &&Watch| watch.environment == **name && watch.image == *image && is_it(&watch.value);
             if let Some(watch) = self.watches.iter().filter(|watch| watch.has_failed()).find(is_meant) {
                 let why = format!("in {name}, it {}", watch.told());
                 return Candidate::Held(Box::new(step), Holding::standing(why));

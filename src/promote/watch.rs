@@ -49,13 +49,43 @@ pub(super) fn watches(
             }
         }
         for ((image, value), sites) in standing {
-            for mut begun in begun(observation, environment, on_failure, (image, value, &sites), &own) {
+            for mut begun in begun(observation, environment, on_failure, (image, value, &sites), &own, Time::Runs) {
                 begun.watch.group = groups.get(image).cloned().unwrap_or_default();
                 found.extend(judged(observation, begun, on_failure, forge));
             }
         }
     }
     found
+}
+
+/// Finds whether a version failed in its time in an environment where that time has long been over: nobody may have looked while
+/// it would have gone back by itself. Asked only of what is about to go on from there.
+pub(super) fn late(
+    observation: &Observation,
+    decisions: &[Decision],
+    environment: &Environment,
+    (image, is_it): (&ImageName, &dyn Fn(&Value) -> bool),
+    forge: &mut ForgeWants,
+) -> Option<Watch> {
+    let on_failure = environment.on_failure.as_ref()?;
+    let own = decisions.iter().map(|decision| &decision.question);
+    let own: Vec<&Question> = own.filter(|question| question.environment == environment.name).collect();
+    let mut meant = own.iter().filter(|question| question.image == *image && is_it(&question.current));
+    let question = meant.next()?;
+    let sites: Vec<usize> = question.sites.iter().chain(meant.flat_map(|other| &other.sites)).copied().collect();
+    let standing = (image, &question.current, sites.as_slice());
+    let begun = begun(observation, environment, on_failure, standing, &own, Time::Over);
+    let mut judged = begun.into_iter().filter_map(|begun| judged(observation, begun, on_failure, forge));
+    judged.find(|watch| watch.state != WatchState::Watching)
+}
+
+/// Of which versions one asks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Time {
+    /// Those that may still go back by themselves.
+    Runs,
+    /// Those whose time for that is over.
+    Over,
 }
 
 /// A watch, with what it is judged by.
@@ -79,6 +109,7 @@ fn begun<'a>(
     on_failure: &OnFailure,
     (image, value, sites): (&ImageName, &Value, &[usize]),
     all: &[&Question],
+    time: Time,
 ) -> Vec<Begun<'a>> {
     let Some(whole) = timeline(observation, &environment.name, image) else { return Vec::new() };
     let mut found: Vec<Begun<'a>> = Vec::new();
@@ -88,7 +119,7 @@ fn begun<'a>(
             known.watch.sites.extend(sites);
             continue;
         }
-        found.extend(begun_at(observation, environment, on_failure, (image, value, sites), past, all));
+        found.extend(begun_at(observation, environment, on_failure, (image, value, sites), (past, time), all));
     }
     found
 }
@@ -99,7 +130,7 @@ fn begun_at<'a>(
     environment: &Environment,
     on_failure: &OnFailure,
     (image, value, sites): (&ImageName, &Value, Vec<usize>),
-    past: Timeline,
+    (past, time): (Timeline, Time),
     all: &[&Question],
 ) -> Option<Begun<'a>> {
     let shift = past.shifts[past.deployed(value)?].clone();
@@ -108,7 +139,8 @@ fn begun_at<'a>(
     }
     let until = shift.landed.checked_add(on_failure.within).unwrap_or(Timestamp::MAX);
     // What failed in time counts for as long again: a pass may have been killed before it went back.
-    if until.checked_add(on_failure.within).is_ok_and(|last| last <= observation.now) {
+    let is_over = until.checked_add(on_failure.within).is_ok_and(|last| last <= observation.now);
+    if is_over != (time == Time::Over) {
         return None;
     }
     // Its own as well: at one of several places something else may have come.
@@ -130,6 +162,7 @@ fn begun_at<'a>(
         checks: on_failure.checks.clone(),
         until,
         state: WatchState::Watching,
+        is_late: is_over,
         failed_before: BTreeSet::new(),
     };
     Some(Begun { watch, commits, past, others, unread })
@@ -156,7 +189,7 @@ fn is_newer_there(other: &Timeline, watched: usize, at: usize) -> bool {
     last.is_some_and(|last| last.word.depth < watched && !goes_back(last))
 }
 
-/// Looks at the checks; a watch whose time is over shows nothing but a failure in time.
+/// Looks at the checks; a watch whose time is over shows nothing but a failure in time, or that it cannot be told.
 fn judged(
     observation: &Observation,
     Begun { mut watch, commits, past, others, unread }: Begun<'_>,
@@ -170,12 +203,17 @@ fn judged(
     let is_over = watch.until <= observation.now;
     if let Some(reason) = unread {
         watch.state = WatchState::Unknown(reason);
-        return (!is_over).then_some(watch);
+        return (!is_over || observation.has_forge).then_some(watch);
     }
     let mut unknown = None;
     for name in &want.names {
         match failure(observation, name, &want.commits, watch.until) {
             Ok(None) => {}
+            // What it would go back to is asked of nothing that goes back no more.
+            Ok(Some(what)) if watch.is_late => {
+                watch.state = WatchState::Failed(what);
+                return Some(watch);
+            }
             Ok(Some(what)) => {
                 watch.state = match failed_before(observation, &watch, &past, &others, on_failure, forge) {
                     Ok(failed) => {
@@ -191,6 +229,7 @@ fn judged(
     }
     if let Some(reason) = unknown {
         watch.state = WatchState::Unknown(reason);
+        return (!is_over || observation.has_forge).then_some(watch);
     }
     (!is_over).then_some(watch)
 }

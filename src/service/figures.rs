@@ -119,6 +119,7 @@ mod tests {
             sites: Vec::new(),
             checks: vec!["argocd/staging".into()],
             until: at(until),
+            is_late: false,
             state: WatchState::Watching,
             failed_before: BTreeSet::new(),
         };

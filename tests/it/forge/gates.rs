@@ -569,6 +569,87 @@ pub(super) async fn only_what_failed_in_time_goes_back_though_nobody_looked_at_o
     stage.failed(&stage.brought("staging/web.yaml"), "argocd/staging");
     stage.pass("09:00").await;
     assert_eq!(stage.web()[1], "1.5.0", "nothing is taken back after twice the time");
+
+    // What cannot be asked once its time is over is no success either.
+    let stage = Stage::with(kind, WATCHED, "    gates: {soak: 31m}\n");
+    stage.pass("08:00").await;
+    stage.failed(&stage.brought("staging/web.yaml"), "argocd/staging");
+    (0..8).for_each(|_| stage.store.trap("GET", "/commits/", Fault::Before(503)));
+    let outcome = stage.try_pass("08:40").await;
+    assert!(
+        outcome.errors.iter().any(|row| row.reason.starts_with("whether 1.5.0 failed is not known")),
+        "{outcome:?}"
+    );
+    assert_eq!(stage.web(), ["1.5.0", "1.5.0", "1.4.0"]);
+    stage.store.kept().traps.clear();
+    stage.pass("08:50").await;
+    assert_eq!(stage.web(), ["1.5.0", "1.4.0", "1.4.0"]);
+}
+
+pub(super) async fn what_failed_in_time_while_nobody_looked_goes_nowhere_and_says_so(kind: Kind) {
+    let stage = Stage::with(kind, WATCHED, "    gates: {soak: 45m}\n");
+    stage.pass("08:00").await;
+    let brought = stage.brought("staging/web.yaml");
+    stage.failed(&brought, "argocd/staging");
+    let outcome = stage.pass("09:10").await;
+    assert_eq!(stage.web(), ["1.5.0", "1.5.0", "1.4.0"], "it is too late to go back, and it goes no further");
+    let prod = outcome.proposals.iter().find(|one| one.environment.as_str() == "prod").unwrap();
+    let reason = prod.reason.clone().unwrap_or_default();
+    let failed = format!("in staging, it failed: argocd/staging: {} on commit {}", kind.words[2], &brought[..10]);
+    assert_eq!(prod.action, Action::Held, "{reason}");
+    for told in [
+        failed.as_str(),
+        "the time to go back by itself, until 2026-11-20T08:30:00Z and as long again, is over",
+        "`tagboat rollback staging ghcr.io/acme/web`",
+        "`tagboat promote ghcr.io/acme/web:1.5.0 --to prod`",
+    ] {
+        assert!(reason.contains(told), "{reason}");
+    }
+    assert!(outcome.watches.iter().any(|watch| watch.has_failed() && watch.is_late), "{:?}", outcome.watches);
+    // What cannot be asked is no success.
+    (0..8).for_each(|_| stage.store.trap("GET", "/commits/", Fault::Before(503)));
+    stage.try_pass("09:20").await;
+    assert_eq!(stage.web()[2], "1.4.0");
+    stage.store.kept().traps.clear();
+    stage.report(&brought, "argocd/staging", kind.words[0], "2026-11-20T09:25:00Z");
+    stage.pass("09:30").await;
+    assert_eq!(stage.web()[2], "1.5.0", "the check has recovered");
+}
+
+pub(super) async fn what_a_person_goes_back_from_by_a_pull_request_goes_nowhere_while_that_is_open(kind: Kind) {
+    let stage = Stage::with(kind, "    publish: pullRequest\n", "");
+    stage.pass("08:00").await;
+    stage.store.merge(1).unwrap();
+    let back = Order::Rollback { environment: "staging".into(), what: "web".to_owned(), to: None };
+    Passing {
+        remote: stage.remote("mirror"),
+        tags: &stage.tags,
+        now: "2026-11-20T08:10:00Z",
+        publishing: Publishing::Forge((kind.client)(&stage.address)),
+    }
+    .order(&back, Said { by: Some("sre"), reason: Some("loses sessions"), ..Said::default() })
+    .await
+    .unwrap();
+    let outcome = stage.pass("08:20").await;
+    assert_eq!((stage.web(), stage.store.pull(2).state), (["1.5.0", "1.5.0", "1.4.0"].map(Into::into), Stands::Open));
+    let prod = outcome.proposals.iter().find(|one| one.environment.as_str() == "prod").unwrap();
+    let reason = prod.reason.clone().unwrap_or_default();
+    assert!(prod.action == Action::Held && reason.contains("not merged yet: loses sessions (proposed in "), "{reason}");
+    stage.store.change(2, |pull| pull.state = Stands::Closed);
+    stage.pass("08:30").await;
+    assert_eq!(stage.web()[2], "1.5.0", "it was refused");
+}
+
+pub(super) async fn what_fails_does_not_go_back_to_what_was_taken_back_in_an_environment_before(kind: Kind) {
+    let stage = Stage::new(kind, WATCHED);
+    stage.pass("08:00").await;
+    stage.push("dev/web.yaml", &manifest(WEB, "1.4.0"));
+    stage.list(WEB, &["1.4.0", "1.5.0", "1.6.0"]);
+    stage.pass("08:40").await;
+    assert_eq!(stage.web(), ["1.6.0", "1.6.0", "1.4.0"]);
+    stage.report(&stage.brought("staging/web.yaml"), "argocd/staging", kind.words[2], "2026-11-20T08:41:00Z");
+    stage.pass("08:50").await;
+    assert_eq!(stage.web()[1], "1.4.0", "a person took 1.5.0 back in dev");
 }
 
 pub(super) async fn a_failure_is_laid_to_what_came_last_before_it(kind: Kind) {
@@ -760,7 +841,7 @@ pub(super) async fn a_return_by_pull_request_holds_back_what_follows_and_merges_
     assert_eq!(stage.web(), ["1.5.0", "1.5.0", "1.4.0"], "what failed goes nowhere");
     let prod = outcome.proposals.iter().find(|one| one.environment.as_str() == "prod").unwrap();
     assert_eq!(prod.action, Action::Held);
-    assert!(prod.reason.as_deref().unwrap().contains("in staging, it failed: argocd/staging"), "{prod:?}");
+    assert!(prod.reason.as_deref().unwrap().contains("not merged yet: argocd/staging: "), "{prod:?}");
     assert_eq!(stage.store.kept().pulls.len(), 1);
     stage.passed(&stage.store.at(HEAD).unwrap(), "build");
     stage.pass("09:20").await;
@@ -1074,6 +1155,9 @@ macro_rules! gates {
             what_fails_goes_back_by_itself_once_and_is_held
             history_tells_a_return_as_a_rollback_with_what_failed
             only_what_failed_in_time_goes_back_though_nobody_looked_at_once
+            what_failed_in_time_while_nobody_looked_goes_nowhere_and_says_so
+            what_a_person_goes_back_from_by_a_pull_request_goes_nowhere_while_that_is_open
+            what_fails_does_not_go_back_to_what_was_taken_back_in_an_environment_before
             a_failure_is_laid_to_what_came_last_before_it
             what_fails_after_a_person_lowered_one_of_its_places_is_not_laid_to_the_others
             what_fails_at_two_places_goes_back_to_what_stood_at_each

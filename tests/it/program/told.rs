@@ -267,6 +267,7 @@ fn only_these_commands_that_people_are_told_are_not_run() {
     tagboat release: it is the command's name
     tagboat rollback: it is the command's name
     tagboat rollback canary web: its page has environments of its own; `program::branches` runs it
+    tagboat rollback … …: it is shortened
     tagboat rollback … … --to …: it is shortened
     tagboat run --repo https://git.acme.example/acme/gitops --forge gitea: there is no such forge; `program::forges` and `program::github` run them
     tagboat run --repo https://git.acme.example/acme/gitops --forge github: there is no such forge; `program::forges` and `program::github` run them

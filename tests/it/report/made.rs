@@ -274,6 +274,7 @@ pub(super) fn watch(state: WatchState) -> Watch {
         sites: Vec::new(),
         checks: vec!["argocd/staging".into(), "e2e/*".into()],
         until: "2026-11-20T08:30:00Z".parse().unwrap(),
+        is_late: false,
         state,
         failed_before: Default::default(),
     }
