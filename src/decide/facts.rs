@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::decide::past;
 use crate::model::decision::{Origin, Question, Reason, Want};
 use crate::model::environment::EnvironmentName;
-use crate::model::history::TakenBack;
+use crate::model::history::{Means, TakenBack};
 use crate::model::image::{Digest, ImageName, Tag};
 use crate::model::observation::Observation;
 use crate::model::policy::{Policy, Select};
@@ -150,14 +150,14 @@ impl Facts<'_> {
                 if let Some(taken) = taken {
                     return Finding::Unfit(Reason::Held(taken.to_string().into()));
                 }
-                let failed = past.failed.iter().find(|failed| self.is_behind(tag, failed));
+                let failed = past.went_back.iter().find(|failed| self.is_behind(tag, failed));
                 failed.map_or(Finding::Fits, |failed| Finding::Unfit(Reason::Behind(behind(failed).into())))
             }
         }
     }
 
-    /// Whether a tag is older than one that failed here and is still held: what comes after it may mend it, and what
-    /// came before it had its turn, or was passed over.
+    /// Whether a tag is older than one that failed here, or that somebody went back from, and is still held: what comes after it may
+    /// mend it, and what came before it had its turn, or was passed over.
     fn is_behind(&self, tag: &Tag, failed: &TakenBack) -> bool {
         let Question { environment, image, policy, .. } = self.question;
         let Observation { holds, now, .. } = self.observation;
@@ -257,8 +257,13 @@ pub(super) fn needs_facts(policy: &Policy) -> bool {
     policy.verify.is_some() || policy.min_age.is_some() || !policy.platforms.is_empty()
 }
 
-/// Says what failed, and how long nothing older comes.
-fn behind(failed: &TakenBack) -> String {
-    let (day, commit) = (failed.time.strftime("%Y-%m-%d"), failed.commit.short());
-    format!("{}, which failed and went back on {day} (commit {commit}), and is held", failed.value)
+/// Says what went back, and how long nothing older comes.
+fn behind(left: &TakenBack) -> String {
+    let (day, commit, version) = (left.time.strftime("%Y-%m-%d"), left.commit.short(), &left.value);
+    match left.means {
+        Means::Order => format!("{version}, which was rolled back on {day} (commit {commit}), and is held"),
+        Means::Failure(_) | Means::Commit => {
+            format!("{version}, which failed and went back on {day} (commit {commit}), and is held")
+        }
+    }
 }

@@ -205,11 +205,10 @@ fn left(timeline: &Timeline, policy: Option<&Policy>) -> Vec<TakenBack> {
     found
 }
 
-/// Returns what Tagboat took back by itself since it failed there, the newest first.
-pub fn failed(timeline: &Timeline) -> Vec<TakenBack> {
-    let went_back = timeline.shifts.iter().filter(|shift| {
-        shift.by == Mover::Tagboat && shift.word.order == Some(Ordered::Rollback) && shift.word.failed.is_some()
-    });
+/// Returns what Tagboat took back, by order or by itself since it failed there, the newest first.
+pub fn went_back(timeline: &Timeline) -> Vec<TakenBack> {
+    let is_rollback = |shift: &&Shift| shift.by == Mover::Tagboat && shift.word.order == Some(Ordered::Rollback);
+    let went_back = timeline.shifts.iter().filter(is_rollback);
     let steps = went_back.flat_map(|shift| shift.steps.iter().map(move |step| (shift, step)));
     steps.map(|(shift, (left, came))| taken(shift, left, came)).collect()
 }

@@ -316,15 +316,20 @@ impl Search<'_> {
         self.observation.all_holds().filter(covers).collect()
     }
 
-    /// Returns when an environment before last brought anything that failed here, went back by itself and is still held.
-    pub(super) fn failed(&self, environment: &Environment, image: &ImageName, before: &Timeline) -> Option<Timestamp> {
+    /// Returns when an environment before last brought anything that went back here, by order or since it failed, and is still held.
+    pub(super) fn went_back(
+        &self,
+        environment: &Environment,
+        image: &ImageName,
+        before: &Timeline,
+    ) -> Option<Timestamp> {
         let past = self.past(&environment.name, image)?;
         let is_held = |failed: &&TakenBack| {
             let value = &failed.value;
             self.hold_on(environment, image, value).is_some()
                 || (failed.is_of_digest() && past.hold_on(value).is_some())
         };
-        let came = past.failed.iter().filter(is_held).flat_map(|failed| {
+        let came = past.went_back.iter().filter(is_held).flat_map(|failed| {
             let has_it = |shift: &&Shift| shift.to.difference(&shift.from).any(|came| failed.holds(came));
             before.shifts.iter().find(has_it).map(|shift| shift.landed)
         });

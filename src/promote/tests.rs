@@ -515,7 +515,7 @@ fn what_was_introduced_in_the_same_moment_as_what_failed_had_its_turn() {
         };
         let past = Past { timeline: Some(timeline(came)), ..Past::default() };
         observation.pasts.insert(("eu".into(), WEB.parse().unwrap()), Ok(past));
-        let past = Past { failed: vec![failed], ..Past::default() };
+        let past = Past { went_back: vec![failed], ..Past::default() };
         observation.pasts.insert(("prod".into(), WEB.parse().unwrap()), Ok(past));
         let decisions = vec![decision(WEB, "eu", came.last().unwrap().0), decision(WEB, "prod", "1.0.0")];
         let rows = told(&promote(&observation, decisions, &environments, &Groups::default()));

@@ -118,6 +118,48 @@ async fn of_a_group_what_came_last_goes_back_together_and_the_rest_stays() {
 }
 
 #[tokio::test]
+async fn nothing_older_comes_in_the_place_of_what_was_rolled_back_until_it_is_released() {
+    let scene = Scene::new("", "");
+    scene.list(&["1.4.0", "1.5.0", "1.6.0"], &["1.4.0"]);
+    scene.pass("2026-11-20T08:00:00Z").await;
+    scene.rollback("2026-11-20T09:00:00Z", "dev", WEB).await.unwrap();
+    assert_eq!(scene.remote.file("dev/shop.yaml"), manifest("1.4.0", "1.4.0"));
+    let outcome = scene.pass("2026-11-20T10:00:00Z").await;
+    assert_eq!(scene.remote.file("dev/shop.yaml"), manifest("1.4.0", "1.4.0"), "1.5.0 never ran there, and is older");
+    let told = "in dev: 1.5.0 is older than 1.6.0, which was rolled back on 2026-11-20";
+    assert!(outcome.skipped.iter().any(|row| row.reason.starts_with(told)), "{:?}", outcome.skipped);
+    scene.list(&["1.4.0", "1.5.0", "1.6.0", "1.7.0"], &["1.4.0"]);
+    scene.pass("2026-11-20T11:00:00Z").await;
+    assert_eq!(scene.remote.file("dev/shop.yaml"), manifest("1.7.0", "1.4.0"), "something newer comes as ever");
+}
+
+#[tokio::test]
+async fn a_rollback_passes_over_what_is_held_or_was_taken_back_in_an_environment_before() {
+    let scene = Scene::new("", "");
+    scene.list(&["1.3.0", "1.4.0", "1.5.0", "1.6.0"], &["1.4.0"]);
+    let write = |time: &str, environment: &str, web: &str| {
+        let (path, text) = (format!("{environment}/shop.yaml"), manifest(web, "1.4.0"));
+        scene.remote.edit(time, "By hand", &[(path.as_str(), Some(text.as_str()))]);
+    };
+    for (day, web) in [(10, "1.3.0"), (11, "1.4.0"), (12, "1.5.0"), (13, "1.6.0")] {
+        write(&format!("2026-11-{day}T08:00:00Z"), "prod", web);
+    }
+    // 1.5.0 was taken back in dev, and 1.4.0 is held there.
+    for (day, web) in [(14, "1.5.0"), (15, "1.4.0"), (16, "1.6.0")] {
+        write(&format!("2026-11-{day}T08:00:00Z"), "dev", web);
+    }
+    let held =
+        "version: 1\nholds:\n  - {image: ghcr.io/acme/web, tag: 1.4.0, environment: dev, by: ada, reason: slow}\n";
+    scene.remote.edit("2026-11-17T08:00:00Z", "Hold it", &[(".tagboat/holds.yaml", Some(held))]);
+    let to = Some("1.4.0".parse().unwrap());
+    let order = Order::Rollback { environment: "prod".into(), what: WEB.to_owned(), to };
+    let refused = scene.order("2026-11-20T08:00:00Z", order).await.unwrap_err();
+    assert!(refused.to_string().contains("1.4.0 is held in prod: ada holds it"), "{refused}");
+    scene.rollback("2026-11-20T09:00:00Z", "prod", WEB).await.unwrap();
+    assert_eq!(scene.remote.file("prod/shop.yaml"), manifest("1.3.0", "1.4.0"));
+}
+
+#[tokio::test]
 async fn what_was_rolled_back_counts_as_introduced_no_more_though_its_hold_is_over() {
     let scene = Scene::new("", "    gates: {soak: {for: 3h, count: introduced}}\n");
     scene.list(&["1.4.0", "1.5.0"], &["1.4.0"]);

@@ -232,8 +232,8 @@ pub struct Past {
     pub taken_back: Vec<TakenBack>,
     /// Everything that stood at a place and does not any more: no candidate where something worse stands now.
     pub left: Vec<Left>,
-    /// What Tagboat took back by itself because it failed: while it is held, nothing older comes in its place.
-    pub failed: Vec<TakenBack>,
+    /// What Tagboat took back, by order or because it failed: while it is held, nothing older comes in its place.
+    pub went_back: Vec<TakenBack>,
 }
 
 impl Past {
