@@ -106,7 +106,9 @@ fn unreadable(error: &PassError) -> Trouble {
 }
 
 fn standing(planned: &Planned, config: &Repository, background: Option<&Background>) -> (Status, Vec<Arc<Proposal>>) {
+    let now = planned.observation.now;
     let mut status = Status { holds: planned.observation.holds.clone(), ..Status::default() };
+    status.holds.retain(|hold| hold.until.is_none_or(|until| now < until));
     status.taken_back = taken_back(planned, background, config);
     let shared: Vec<Arc<Proposal>> = planned.promoted.proposals.iter().cloned().map(Arc::new).collect();
     for environment in &config.environments.0 {

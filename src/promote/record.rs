@@ -5,8 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use jiff::Timestamp;
-
 use crate::model::environment::{BranchName, Environment, EnvironmentName, Environments};
 use crate::model::history::{Mover, Ordered, Shift, Timeline};
 use crate::model::image::ImageName;
@@ -148,29 +146,34 @@ fn kind(
         return (Kind::Rollback, true);
     }
     let ran: Vec<Option<bool>> =
-        predecessors(environment).map(|name| had_run(known, (name, image), to, shift.time)).collect();
+        predecessors(environment).map(|name| had_run(known, (name, image), to, (environment, shift))).collect();
     let is_promotion = !ran.is_empty() && ran.iter().all(|ran| *ran == Some(true));
     let is_open = lowered.is_none() || (ran.contains(&None) && !ran.contains(&Some(false)));
     (if is_promotion { Kind::Promotion } else { Kind::Manual }, !is_open)
 }
 
-/// Whether a version had stood in an environment by a moment; `None` where something older than what was read may tell.
+/// Whether a version had stood in an environment when it came to another one; `None` where something older than what was read may
+/// tell. On one line the order of commits tells, whatever their clocks say.
 fn had_run(
     known: &Known<'_>,
     (name, image): (&EnvironmentName, &ImageName),
     value: &Value,
-    by: Timestamp,
+    (environment, came): (&Environment, &Shift),
 ) -> Option<bool> {
+    let is_one_line = known.environments.named(name).is_some_and(|before| before.branch == environment.branch);
+    let is_before = |shift: &Shift| {
+        if is_one_line { shift.word.depth >= came.word.depth } else { shift.time <= came.time }
+    };
     let key = (name.clone(), image.clone());
     let has = |values: &BTreeSet<Value>| values.iter().any(|other| is_same(other, value));
     let shifts = known.timelines.get(&key).map_or(&[][..], |timeline| timeline.shifts.as_slice());
-    let came = shifts.iter().any(|shift| shift.time <= by && has(&shift.to));
+    let is_there = shifts.iter().any(|shift| is_before(shift) && has(&shift.to));
     // What left, or stands, and was not seen to come, had come before all that was read.
     let unseen = match shifts.iter().rev().find(|shift| has(&shift.to) || has(&shift.from)) {
         Some(first) => has(&first.from),
         None => known.runs.get(&key).is_some_and(has),
     };
-    if came || unseen {
+    if is_there || unseen {
         return Some(true);
     }
     (known.whole || known.environments.named(name).is_none()).then_some(false)

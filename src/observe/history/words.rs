@@ -130,8 +130,8 @@ pub(super) fn trailers(message: &str) -> Vec<(&str, &str)> {
     message.lines().filter_map(|line| line.split_once(": ")).map(|(key, value)| (key, value.trim())).collect()
 }
 
-/// Finds the pull request in the words that forges write into merges: `Merge pull request #12 from`, `Title (#12)`,
-/// `See merge request group/name!12`.
+/// Finds the pull request in the words that forges write into merges: `Merge pull request #12 from`, Gitea's
+/// `Merge pull request 'Title' (#12) from`, `Title (#12)`, `See merge request group/name!12`.
 fn pull_request(message: &str) -> Option<String> {
     let subject = message.lines().next().unwrap_or_default();
     let digits = |text: &str| {
@@ -140,6 +140,14 @@ fn pull_request(message: &str) -> Option<String> {
     };
     if let Some(rest) = subject.strip_prefix("Merge pull request #") {
         return digits(rest).map(|number| format!("#{number}"));
+    }
+    // The title may say anything, and so may the names of branches behind: the number stands between the two.
+    if let Some(rest) = subject.strip_prefix("Merge pull request '")
+        && let Some((_, rest)) = rest.rsplit_once("' (#")
+    {
+        return digits(rest)
+            .filter(|number| rest[number.len()..].starts_with(") from "))
+            .map(|number| format!("#{number}"));
     }
     if let Some((_, rest)) = subject.trim_end().strip_suffix(')').and_then(|subject| subject.rsplit_once("(#")) {
         return digits(rest).filter(|number| number.len() == rest.len()).map(|number| format!("#{number}"));
@@ -158,6 +166,8 @@ mod tests {
         for (message, expected) in [
             ("Merge pull request #12 from acme/tagboat/dev/web\n\nTitle", Some("#12")),
             ("dev: update web to 1.5.0 (#7)\n", Some("#7")),
+            ("Merge pull request 'dev: update web (#3)' (#14) from tagboat/dev/web into main", Some("#14")),
+            ("Merge pull request 'dev: update web' (#x) from tagboat/dev/web into main", None),
             ("Merge branch 'x' into 'main'\n\nSee merge request acme/gitops!31", Some("!31")),
             ("Fix #12", None),
             ("A title (#12a)", None),

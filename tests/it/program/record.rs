@@ -90,6 +90,19 @@ impl Scene {
 }
 
 #[test]
+fn what_a_person_brings_once_the_environment_before_has_it_is_a_promotion_whatever_the_clocks_say() {
+    let scene = Scene::new("    publish: commit\n", &["1.4.0", "1.5.0", "1.6.0"]);
+    scene.write("dev", "1.5.0", "A clock that is ahead", 9);
+    scene.write("prod", "1.5.0", "A clock that is behind", 3);
+    scene.write("prod", "1.6.0", "Ahead of dev", 20);
+    scene.write("dev", "1.6.0", "Too late, though its clock says otherwise", 4);
+    let told = scene.told(&["--environment", "prod"]);
+    let mut moved: Vec<&str> = told.iter().filter(|row| row.contains("1.5.0")).map(String::as_str).collect();
+    moved.sort_unstable();
+    assert_eq!(moved, ["manual prod 1.5.0 1.6.0", "promotion prod 1.4.0 1.5.0"], "{told:?}");
+}
+
+#[test]
 fn history_tells_updates_promotions_hand_edits_reverts_and_holds() {
     let scene = Scene::new("    publish: commit\n", &["1.4.0", "1.5.0"]);
     scene.run();
