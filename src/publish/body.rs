@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use crate::model::brought::Brought;
 use crate::model::change::Change;
-use crate::model::commit::CommitId;
+use crate::model::commit::{CommitId, TRAILER_BY, TRAILER_HOLD};
 use crate::model::environment::{Environment, Predecessor, Publish};
 use crate::model::gate::{Gate, GateState};
 use crate::model::markdown::{code, plain};
@@ -255,7 +255,26 @@ fn told(proposal: &Proposal, changes: &[Change], message: &str, writing: &Writin
         .skip(1)
         .filter(|line| !line.starts_with("Tagboat-") && !line.starts_with("- ") && !line.is_empty())
         .collect();
-    let told: String = told.iter().map(|line| format!("{}\n\n", plain(line))).collect();
+    let mut told: String = told.iter().map(|line| format!("{}\n\n", plain(line))).collect();
+    let said = |name: &str| -> Vec<&str> {
+        message.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).collect()
+    };
+    if let Some(by) = said(TRAILER_BY).first() {
+        let _infallible = write!(told, "Ordered by {}.\n\n", plain(by));
+    }
+    let place = |held: &str| match held.split_once(" in ") {
+        Some((version, environment)) => format!("{} in {}", code(version), plain(environment)),
+        None => code(held),
+    };
+    let held: Vec<String> = said(TRAILER_HOLD).into_iter().map(place).collect();
+    if !held.is_empty() {
+        let (held, are) = (held.join(", "), if held.len() == 1 { "is" } else { "are" });
+        let _infallible = write!(
+            told,
+            "{held} {are} held, there and in every environment after, while this is open and once it is merged, until somebody \
+             releases it.\n\n"
+        );
+    }
     // The reason and the gates lead the line with their own names, so that nothing of them begins one.
     let hidden = hidden(proposal, writing.key, Brought::default());
     let room = writing.limit.saturating_sub(hidden.chars().count() + 4 + ROOM_FOR_BEFORE);
