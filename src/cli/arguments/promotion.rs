@@ -234,7 +234,9 @@ pub(in crate::cli) struct Report {
 
 /// Reads a moment: a time with its zone, or a day, which begins at midnight in UTC.
 pub(super) fn moment(text: &str) -> Result<jiff::Timestamp, String> {
-    let day = || text.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();
+    // A time of the day without its zone is no day: whoever wrote it means that time.
+    let is_day = text.len() == "2026-11-01".len();
+    let day = || text.parse::<jiff::civil::Date>().ok().filter(|_| is_day)?.to_zoned(jiff::tz::TimeZone::UTC).ok();
     match text.parse::<jiff::Timestamp>() {
         Ok(moment) => Ok(moment),
         Err(_) => day()

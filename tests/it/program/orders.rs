@@ -293,7 +293,12 @@ fn an_order_that_may_not_be_followed_now_ends_with_1_and_one_that_names_nothing_
         (vec!["promote", "web:1.5.0", "--to", "prod"], 1, "bring it there first"),
         (vec!["rollback", "prd", "web"], 2, "there is no environment `prd`"),
         (vec!["rollback", "prod", "wbe"], 2, "neither an image nor a group"),
-        (vec!["promote", "wbe:1.5.0", "--to", "prod"], 2, "is not followed in prod"),
+        (vec!["promote", "wbe:1.5.0", "--to", "prod"], 2, "neither an image nor a group"),
+        (vec!["promote", "Shop:1.5.0", "--to", "prod"], 2, "neither an image nor a group"),
+        (vec!["promote", "web", "--to", "prod"], 2, "write it as web:TAG"),
+        // A time of the day without its zone is no day.
+        (vec!["hold", "web:1.5.0", "--until", "2026-12-01T09:00:00", "--reason", "x"], 2, "write a day like"),
+        (vec!["report", "--since", "2026-12-01T09:00"], 2, "write a day like"),
     ] {
         let refused = scene.call(&arguments).ended(code);
         assert!(refused.err.contains(says), "{refused:?}");
