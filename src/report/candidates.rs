@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::model::decision::{Decision, Reason, Verdict};
+use crate::model::decision::{Decision, Origin, Reason, Verdict};
 use crate::model::image::Tag;
 use crate::model::tags::{TagIndex, TagList};
 
@@ -46,6 +46,9 @@ pub enum Why<'a> {
 impl fmt::Display for Why<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Won(decision) if decision.question.origin == Origin::Before => {
+                write!(formatter, "the environment before has it")
+            }
             Self::Won(decision) => write!(formatter, "best that {} allows", decision.question.policy),
             Self::Given(reason) => write!(formatter, "{reason}"),
             Self::Undecided(reason) => write!(formatter, "undecided: {reason}"),

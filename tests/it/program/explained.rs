@@ -97,7 +97,7 @@ fn a_gate_that_passes_tells_on_what_and_one_that_waits_until_when() {
           CET
       earliest: 2026-01-12T08:00:00Z
 
-      1.5.0: chosen, best that semver 1.x allows
+      1.5.0: chosen, the environment before has it
       1.4.0: in use
     ");
     let row = json(&world, &work, "web");
