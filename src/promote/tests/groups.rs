@@ -19,9 +19,9 @@ fn a_group_half_of_which_is_missing_here_waits_and_one_that_is_missing_before_do
     let web = [decision(WEB, "dev", "1.2.0"), decision(WEB, "prod", "1.0.0")];
     let half = [&web[..], &[decision(api, "dev", "1.2.0")]].concat();
     let reason = "the group moves together: ghcr.io/acme/api: dev runs it, and nothing follows it in prod";
-    assert_eq!(of(half.clone(), &groups), (crate::model::proposal::Action::Waiting, Some(reason.to_owned())));
-    assert_eq!(of(half, &Groups::default()), (crate::model::proposal::Action::Committed, None));
-    assert_eq!(of(web.to_vec(), &groups), (crate::model::proposal::Action::Committed, None));
+    assert_eq!(of(half.clone(), &groups), (Action::Waiting, Some(reason.to_owned())));
+    assert_eq!(of(half, &Groups::default()), (Action::Committed, None));
+    assert_eq!(of(web.to_vec(), &groups), (Action::Committed, None));
 }
 
 #[test]
