@@ -451,7 +451,7 @@ fn edited(
                 let place = environment.as_ref().map(|name| format!(" in {name}")).unwrap_or_default();
                 let others = holds::parse(HOLDS_FILE, text.as_bytes()).unwrap_or_default();
                 let others = others.iter().filter(|hold| is_of_it(hold));
-                let advice = others.map(|hold| held_elsewhere(hold)).next().unwrap_or_else(|| {
+                let advice = others.map(held_elsewhere).next().unwrap_or_else(|| {
                     format!(
                         "see {HOLDS_FILE} on the branch; what somebody took back comes again by `promote --now`, or by \
                          writing it"
