@@ -8,7 +8,7 @@ use crate::model::markdown::{code, plain};
 use crate::model::marker;
 use crate::model::proposal::Action;
 use crate::model::pull_request::{
-    HeadBranch, LABEL_HOLD, LABEL_REBASE, LABEL_RETRY, Marker, PullRequest, Rebase, State,
+    HeadBranch, LABEL_HOLD, LABEL_REBASE, LABEL_RETRY, Marker, PullRequest, Rebase, State, USUAL_PREFIX,
 };
 use crate::model::refusal::{Refusal, Wish, kept as kept_by};
 use crate::publish::body;
@@ -176,7 +176,14 @@ fn kept_elsewhere<'a>(
     if let Some(held) = wish.kept_in(others.clone()) {
         return Some(kept_by(held.number));
     }
-    let is_theirs = |one: &PullRequest| standing.heads.iter().any(|head| head.name == one.head && !head.is_own);
+    // A body that was copied to a branch of somebody's own making says nothing.
+    let called = format!("{}/{}", wanted.environment, wanted.group);
+    let prefix = wanted.head.as_str().strip_suffix(&called).unwrap_or(USUAL_PREFIX);
+    let is_placed =
+        |head: &BranchName| head.as_str().starts_with(USUAL_PREFIX) || standing.place_of(head, prefix).is_some();
+    let is_theirs = |one: &PullRequest| {
+        is_placed(&one.head) && standing.heads.iter().any(|head| head.name == one.head && !head.is_own)
+    };
     let mut open = others.filter(|one| one.state == State::Open && is_theirs(one));
     let theirs = open.find(|one| wish.stands_in(one))?;
     Some(format!("#{} brings it, and somebody else has pushed to {}: it is theirs now", theirs.number.0, theirs.head))

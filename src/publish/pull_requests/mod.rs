@@ -411,10 +411,11 @@ pub fn plan(desired: &[Desired], standing: &Standing, prefix: &str, unsure: &Uns
     displaced::close((desired, &mut courses), standing, &heads, unsure);
     let leftovers = leftovers((desired, &courses), standing, &heads, prefix, unsure);
     // What a pass that was killed left where commits are made goes first: the same place may be wanted again.
-    let (aside, others) = leftovers.into_iter().partition(|course| is_aside(&course.head, prefix));
-    let mut all: Vec<Course> = aside;
+    let (aside, others): (Vec<Course>, Vec<Course>) =
+        leftovers.into_iter().partition(|course| is_aside(&course.head, prefix));
+    let mut all: Vec<Course> = aside.into_iter().map(|course| Course { instead: None, ..course }).collect();
     all.append(&mut courses);
-    all.extend::<Vec<Course>>(others);
+    all.extend(others);
     all.extend(standing.answers.iter().map(course::answered));
     all
 }
