@@ -44,11 +44,20 @@ struct Running {
     since: Instant,
 }
 
+/// What was taken out of a pass where it ran.
+#[derive(Default)]
+struct Told {
+    seen: Option<Seen>,
+    news: Option<News>,
+    /// When the next one may do something that this one could not.
+    earliest: Option<Timestamp>,
+}
+
 /// Runs what is due.
 pub(super) struct Engine {
     shared: Arc<Shared>,
     work: Work,
-    tasks: JoinSet<(Passed, Option<Seen>, Option<News>)>,
+    tasks: JoinSet<(Passed, Told)>,
     running: HashMap<Id, Running>,
     /// The warnings of each repository that were told last, so that each is told once.
     told: HashMap<String, Vec<String>>,
@@ -144,8 +153,10 @@ impl Engine {
             let mut passed = work(&of_work, impulse, now, &answered);
             let outcome = passed.result.as_ref().ok().filter(|_| shared.notifier.is_wanted());
             let news = outcome.map(|outcome| News::of(outcome, &of_work, shared.clock.now()));
+            // The board takes out how things stand, holds and their ends with it.
+            let earliest = passed.result.as_ref().ok().and_then(|one| figures::earliest(one, shared.clock.now()));
             let seen = passed.result.as_mut().ok().and_then(|outcome| Seen::of(outcome, repositories, now));
-            (passed, seen, news)
+            (passed, Told { seen, news, earliest })
         };
         let id = self.tasks.spawn_blocking(pass).id();
         self.shared.board.began(&url);
@@ -155,24 +166,28 @@ impl Engine {
     /// Waits for a pass to end, and notes what it came to.
     pub(super) async fn ended(&mut self) {
         let Some(joined) = self.tasks.join_next_with_id().await else { return };
-        let (id, passed, seen, news) = match joined {
-            Ok((id, (passed, seen, news))) => (id, Ok(passed), seen, news),
+        let (id, passed, Told { seen, news, earliest }) = match joined {
+            Ok((id, (passed, told))) => (id, Ok(passed), told),
             Err(error) => (
                 error.id(),
                 Err(error.try_into_panic().map_or_else(|_| "cut short".to_owned(), |panic| in_words(&*panic))),
-                None,
-                None,
+                Told::default(),
             ),
         };
         let Some(running) = self.running.remove(&id) else { return };
         news.into_iter().for_each(|news| self.shared.notifier.tell(news));
         self.shared.had_a_pass.store(true, Ordering::Relaxed);
-        let row = self.note(&running, &passed, seen);
+        let row = self.note(&running, &passed, (seen, earliest));
         self.shared.queue.end(running.lease, row);
     }
 
     /// Notes what a pass came to. Returns how its repository stands, or nothing where it is watched no longer.
-    fn note(&mut self, running: &Running, passed: &Result<Passed, String>, seen: Option<Seen>) -> Option<Row> {
+    fn note(
+        &mut self,
+        running: &Running,
+        passed: &Result<Passed, String>,
+        (seen, earliest): (Option<Seen>, Option<Timestamp>),
+    ) -> Option<Row> {
         let Running { lease: Lease { repository: url, cause, .. }, began, since } = running;
         let now = self.shared.clock.now();
         let took = self.shared.clock.instant().saturating_duration_since(*since);
@@ -191,7 +206,6 @@ impl Engine {
                     Ok(outcome) => {
                         figures = Figures::of(outcome);
                         let result = if is_partial(outcome) { PassResult::Partial } else { PassResult::Done };
-                        let earliest = figures::earliest(outcome, now);
                         let (images, tips) = (figures::images(outcome), outcome.tips.clone());
                         let has_landed = figures.commits > 0 || figures.proposals(Action::Merged) > 0;
                         (result, Ended::Done { earliest, images, follows: passed.follows.clone(), tips, has_landed })

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
+use tagboat::clock::{Clock as _, SystemClock};
 
 use crate::program::{World, commits};
 use crate::support::repository::Repository;
@@ -429,6 +430,23 @@ fn what_waits_moves_at_its_moment_and_not_by_the_schedule() {
     assert!(moment(&pass["timestamp"]) >= moment(&first["next_move"]), "{first} {pass}");
     let log = remote.git(&["log", "--reverse", "--format=%s", "main"]);
     assert_eq!(log, "Begin\ndev: update web to 1.5.0\nprod: update web to 1.5.0");
+}
+
+#[test]
+fn what_is_held_until_a_moment_comes_then_and_not_by_the_schedule() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let (config, web) = (world.config(), world.deployment("acme/web:1.4.0"));
+    let until = SystemClock.now() + Duration::from_secs(4);
+    let holds = format!(
+        "version: 1\nholds: [{{image: \"{}/acme/web\", tag: 1.5.0, until: \"{until}\"}}]\n",
+        world.registry.host()
+    );
+    let files = [(".tagboat.yaml", config.as_str()), ("dev/web.yaml", &web), (".tagboat/holds.yaml", &holds)];
+    let remote = world.scratch.bare("manifests.git", &files);
+    let service = Service::start(&world, &format!("schedule: every 24h\nrepositories:\n{}", row(&remote)));
+    let pass = service.wait_for("pass", has_commits(1));
+    assert_eq!(pass["cause"], "gate", "{pass}");
+    assert!(pass["timestamp"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap() >= until, "{pass}");
 }
 
 #[test]
