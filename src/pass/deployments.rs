@@ -16,7 +16,7 @@ use crate::model::environment::EnvironmentName;
 use crate::model::image::ImageName;
 use crate::model::outcome::{Outcome, Skipped, Trouble};
 use crate::model::record::{Entry, Kind};
-use crate::model::watch::WatchState;
+use crate::model::watch::{Watch, WatchState};
 use crate::pass::propose::Publishing;
 
 /// Whether any environment asks for it.
@@ -70,7 +70,10 @@ fn newest(name: &EnvironmentName, outcome: &Outcome) -> Option<Deployment> {
             entry.to.as_ref().map_or_else(|| format!("without {short}"), |to| format!("{short} {to}"))
         })
         .collect();
+    // What stood its time is no longer on its way, though a forge cannot be asked again.
+    let is_told = |watch: &&Watch| !watch.is_late || watch.has_failed();
     let watched = outcome.watches.iter().filter(|watch| watch.environment == *name && watch.commit == commit);
+    let watched = watched.filter(is_told);
     let state = watched.fold(DeploymentState::Success, |state, watch| match (&watch.state, state) {
         (WatchState::Failed(_), _) | (_, DeploymentState::Failure) => DeploymentState::Failure,
         (WatchState::Watching | WatchState::Unknown(_), _) => DeploymentState::InProgress,

@@ -15,6 +15,7 @@ use crate::model::proposal::{Action, Move, Proposal};
 use crate::model::pull_request::{
     HeadBranch, LABEL_HOLD, LABEL_REBASE, LABEL_RETRY, PullRequest, Rebase, State, Status,
 };
+use crate::model::watch::Watch;
 use crate::pass::order;
 use crate::pass::order::anew::{self, At, Unfit};
 use crate::pass::order::standing::{self, Again, Stands};
@@ -71,6 +72,8 @@ pub(super) async fn again(
         if is_left && unsure.recovered.contains(&place) {
             continue;
         }
+        let is_watched = |watch: &Watch| (&watch.environment, &watch.group) == (name, group) && !watch.is_late;
+        let is_over = is_left && inputs.only.is_empty() && !planned.promoted.watches.iter().any(is_watched);
         // Somebody has moved on from what it goes back from only where that is known.
         let is_overtaken = std::mem::take(&mut standing.heads[at].is_overtaken);
         let (remote, tip) = (Arc::clone(&run.remote), head.tip.clone());
@@ -167,8 +170,8 @@ pub(super) async fn again(
                 let branch = Some(head.name.to_string());
                 found.waiting.push(Proposal { branch, url, reason: Some(told), ..*proposal });
             }
-            // What does not fit any more is told as nothing but that.
-            None => found.waiting.extend(why.map(|why| Proposal {
+            // What does not fit any more is told as nothing but that, and what went back by itself as a person's from now on.
+            None => found.waiting.extend(left(is_left, is_over, why).map(|reason| Proposal {
                 environment: name.clone(),
                 group: group.clone(),
                 publish: Publish::PullRequest,
@@ -177,13 +180,25 @@ pub(super) async fn again(
                 moves: Vec::new(),
                 gates: Vec::new(),
                 action: Action::Waiting,
-                reason: Some(format!("a person merges what was ordered; {why}")),
+                reason: Some(reason),
                 earliest: None,
             })),
         }
     }
     closed(run, onto, config, standing).await?;
     Ok(found)
+}
+
+/// Says of a head branch for which a pass does nothing more what a person does.
+fn left(is_return: bool, is_over: bool, why: Option<String>) -> Option<String> {
+    match why {
+        Some(why) if is_return => Some(format!("a person merges what goes back, or closes it; {why}")),
+        Some(why) => Some(format!("a person merges what was ordered; {why}")),
+        None if is_over => {
+            Some("a person merges what goes back, or closes it: its time to go back by itself is over".to_owned())
+        }
+        None => None,
+    }
 }
 
 impl Orders {

@@ -1,5 +1,6 @@
 //! What an environment with `after` may take: the value that every environment before it runs in Git.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -17,8 +18,8 @@ use crate::model::signature::{SignatureVerdict, SignatureWant};
 use crate::model::site::Value;
 use crate::model::tags::TagIndex;
 use crate::model::watch::{Watch, WatchState};
-use crate::promote::introduced;
 use crate::promote::matching::{Counterpart, Matching};
+use crate::promote::{ForgeWants, introduced, watch};
 
 /// What a question comes to.
 pub(super) enum Candidate {
@@ -176,6 +177,15 @@ pub(super) enum Running {
     Not(Candidate),
 }
 
+/// What is known of versions whose time to go back by themselves is over, and that would go on.
+#[derive(Debug, Default)]
+pub(super) struct Late {
+    /// What has to be asked of the forge.
+    pub(super) forge: ForgeWants,
+    /// Those that failed in their time, or of which that cannot be told.
+    pub(super) found: Vec<Watch>,
+}
+
 /// What candidates are found by.
 pub(super) struct Search<'a> {
     /// What was seen.
@@ -188,6 +198,8 @@ pub(super) struct Search<'a> {
     pub(super) matching: &'a Matching<'a>,
     /// What is watched.
     pub(super) watches: &'a [Watch],
+    /// What was asked of versions that are watched no more.
+    pub(super) late: &'a RefCell<Late>,
     /// Histories that have to be read before an answer is final.
     pub(super) wants: &'a mut BTreeSet<(EnvironmentName, ImageName)>,
 }
@@ -273,10 +285,10 @@ impl Search<'_> {
                 return Candidate::Undecided(format!("in {name}, {} is {}", step.to, watch.told()));
             }
         }
-        for name in concerned {
+        for name in &concerned {
             // Where it stands now it may have gone up; here it would come back to where it was left for something worse.
             let taken = self.past(name, image).and_then(|past| {
-                if *name != environment.name {
+                if **name != environment.name {
                     return past.hold_on(&step.to);
                 }
                 past.left_before(|taken| taken.holds(&step.to), || self.observation.spots(&step.sites))
@@ -286,7 +298,36 @@ impl Search<'_> {
                 return Candidate::Held(Box::new(step), Holding::standing(why));
             }
         }
-        Candidate::Move(Box::new(step))
+        let Some(watch) = concerned.into_iter().find_map(|name| self.late(name, &step)) else {
+            return Candidate::Move(Box::new(step));
+        };
+        let (name, told) = (&watch.environment, watch.told());
+        if !watch.has_failed() {
+            return Candidate::Undecided(format!("in {name}, {} is {told}", step.to));
+        }
+        let tag = step.to.tag.as_ref().map(ToString::to_string).unwrap_or_default();
+        let why = format!(
+            "in {name}, it {told}: `tagboat rollback {name} {image}` goes back there, \
+             `tagboat promote {image}:{tag} --to {}` brings it all the same",
+            environment.name
+        );
+        Candidate::Held(Box::new(step), Holding::standing(why))
+    }
+
+    /// Returns what is known of a version whose time to go back by itself is over where it stands: that it failed in its time, or
+    /// that this cannot be told. Asked only of what nothing else keeps; where nobody can ever be asked, nothing waits for it.
+    fn late(&self, name: &EnvironmentName, step: &Move) -> Option<Watch> {
+        let environment = self.environments.named(name)?;
+        let mut late = self.late.borrow_mut();
+        let is_it = |value: &Value| is_same(value, &step.to);
+        let watch = watch::late(self.observation, self.decisions, environment, (&step.image, &is_it), &mut late.forge)?;
+        if !watch.has_failed() && !self.observation.has_forge {
+            return None;
+        }
+        if !late.found.contains(&watch) {
+            late.found.push(watch.clone());
+        }
+        Some(watch)
     }
 
     /// Returns why it cannot be told whether anything failed in an environment: what stands in a file that could not be read is

@@ -17,6 +17,7 @@ mod watch;
 mod ways;
 mod wildcards;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -30,12 +31,12 @@ use crate::model::image::{Digest, ImageName};
 use crate::model::observation::Observation;
 use crate::model::outcome::Skipped;
 use crate::model::policy::Groups;
-use crate::model::proposal::{Action, Move, Proposal, Way};
+use crate::model::proposal::{Move, Proposal, Way};
 use crate::model::site::{self, Spot, Value};
 use crate::model::source::SourceQuestion;
 use crate::model::watch::Watch;
 
-use self::candidates::{Search, Settled};
+use self::candidates::{Late, Search, Settled};
 use self::gates::Soaking;
 use self::matching::Matching;
 
@@ -92,9 +93,16 @@ pub fn promote(
     let mut settled: BTreeMap<usize, Settled> = BTreeMap::new();
     let mut wants = BTreeSet::new();
     promoted.watches = watch::watches(observation, &decisions, environments, &names, &mut wants, &mut promoted.forge);
-    let watches = &promoted.watches;
-    let mut search =
-        Search { observation, environments, decisions: &decisions, matching: &matching, watches, wants: &mut wants };
+    let (watches, late) = (&promoted.watches, RefCell::default());
+    let mut search = Search {
+        observation,
+        environments,
+        decisions: &decisions,
+        matching: &matching,
+        watches,
+        late: &late,
+        wants: &mut wants,
+    };
     for environment in &environments.0 {
         let stage = stage::stage(&mut search, environment, groups, &names);
         settled.extend(stage.settled);
@@ -106,7 +114,12 @@ pub fn promote(
         promoted.forge.approvals.extend(stage.forge.approvals);
     }
     promoted.wants = wants;
-    seen_late(&mut promoted, observation, &decisions, environments);
+    let Late { forge, found } = late.into_inner();
+    promoted.forge.checks.extend(forge.checks);
+    promoted.watches.extend(found.into_iter().map(|watch| {
+        let group = names.get(&watch.image).cloned().unwrap_or_default();
+        Watch { group, ..watch }
+    }));
     let mut run: BTreeMap<(&EnvironmentName, &ImageName), BTreeSet<&Value>> = BTreeMap::new();
     for question in decisions.iter().map(|decision| &decision.question) {
         run.entry((&question.environment, &question.image)).or_default().insert(&question.current);
@@ -124,44 +137,6 @@ pub fn promote(
         candidates::settle_decision(&mut promoted.decisions[index], settled, observation, &before);
     }
     promoted
-}
-
-/// Keeps what would go on by now, and failed in its time in an environment before while nobody looked; says so.
-fn seen_late(promoted: &mut Promoted, observation: &Observation, decisions: &[Decision], environments: &Environments) {
-    let mut found: Vec<Watch> = Vec::new();
-    let is_going = |one: &&mut Proposal| matches!(one.action, Action::Committed | Action::Opened);
-    for proposal in promoted.proposals.iter_mut().filter(is_going) {
-        let Some(environment) = environments.named(&proposal.environment) else { continue };
-        let before = candidates::ancestors(environment, environments);
-        let before = before.into_iter().filter_map(|name| environments.named(name));
-        let late = before.flat_map(|before| proposal.moves.iter().map(move |step| (before, step))).find_map(
-            |(before, step)| {
-                let is_it = |value: &Value| candidates::is_same(value, &step.to);
-                let watch = watch::late(observation, decisions, before, (&step.image, &is_it), &mut promoted.forge)?;
-                // Where nobody can ever be asked, nothing waits for it.
-                (watch.has_failed() || observation.has_forge).then_some((watch, step))
-            },
-        );
-        let Some((watch, Move { image, to, .. })) = late else { continue };
-        let (name, told, own) = (&watch.environment, watch.told(), &proposal.environment);
-        proposal.earliest = None;
-        if watch.has_failed() {
-            proposal.action = Action::Held;
-            let tag = to.tag.as_ref().map(ToString::to_string).unwrap_or_default();
-            proposal.reason = Some(format!(
-                "{to} is held: in {name}, it {told}: `tagboat rollback {name} {image}` goes back there, \
-                 `tagboat promote {image}:{tag} --to {own}` brings it all the same"
-            ));
-            found.push(watch);
-        } else {
-            (proposal.action, proposal.reason) = (Action::Waiting, Some(format!("in {name}, {to} is {told}")));
-        }
-    }
-    for watch in found {
-        if !promoted.watches.contains(&watch) {
-            promoted.watches.push(watch);
-        }
-    }
 }
 
 /// Returns what approvals say of a head that nobody has seen yet.

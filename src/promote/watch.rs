@@ -58,8 +58,8 @@ pub(super) fn watches(
     found
 }
 
-/// Finds whether a version failed in its time in an environment where that time has long been over: nobody may have looked while
-/// it would have gone back by itself. Asked only of what is about to go on from there.
+/// Finds whether a version failed in its time in an environment where it goes back by itself no more: nobody may have looked while it
+/// would have, or its return was refused. Asked only of what is about to go on from there.
 pub(super) fn late(
     observation: &Observation,
     decisions: &[Decision],
@@ -288,8 +288,13 @@ fn failure(
         Untold::NotAsked(commit) => format!("the checks of commit {} are still to be asked for", commit.short()),
         Untold::Failed(reason) => reason.to_owned(),
     })?;
-    let in_time = found
-        .iter()
-        .find(|(_, check)| check.state == CheckState::Failed && check.time.unwrap_or(observation.now) <= until);
-    Ok(in_time.map(|(commit, check)| told(commit, check)))
+    let mut failed = found.iter().filter(|(_, check)| check.state == CheckState::Failed);
+    let in_time = failed.clone().find(|(_, check)| check.time.unwrap_or(observation.now) <= until);
+    if let Some((commit, check)) = in_time {
+        return Ok(Some(told(commit, check)));
+    }
+    match failed.find(|(_, check)| check.time.is_none()) {
+        Some((commit, check)) => Err(format!("{}, and the forge does not say when", told(commit, check))),
+        None => Ok(None),
+    }
 }

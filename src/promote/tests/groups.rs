@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::file::RepoPath;
+use crate::model::proposal::Action;
 use crate::model::site::{Format, Named, Site, SkipReason};
 
 #[test]

@@ -11,7 +11,7 @@ use tagboat::git::url::RemoteUrl;
 use tagboat::manifest::Limits;
 use tagboat::model::environment::BranchName;
 use tagboat::model::gate::{GateName, GateState};
-use tagboat::model::outcome::Outcome;
+use tagboat::model::outcome::{Outcome, Trouble};
 use tagboat::model::proposal::{Action, Proposal};
 use tagboat::model::watch::WatchState;
 use tagboat::pass::order::{Order, OrderError};
@@ -606,14 +606,49 @@ pub(super) async fn what_failed_in_time_while_nobody_looked_goes_nowhere_and_say
         assert!(reason.contains(told), "{reason}");
     }
     assert!(outcome.watches.iter().any(|watch| watch.has_failed() && watch.is_late), "{:?}", outcome.watches);
-    // What cannot be asked is no success.
+    // What cannot be asked is no success, and is told.
     (0..8).for_each(|_| stage.store.trap("GET", "/commits/", Fault::Before(503)));
-    stage.try_pass("09:20").await;
+    let outcome = stage.try_pass("09:20").await;
     assert_eq!(stage.web()[2], "1.4.0");
+    let told = |row: &Trouble| row.reason.starts_with("whether 1.5.0 failed is not known");
+    assert!(outcome.errors.iter().any(told), "{outcome:?}");
     stage.store.kept().traps.clear();
     stage.report(&brought, "argocd/staging", kind.words[0], "2026-11-20T09:25:00Z");
     stage.pass("09:30").await;
     assert_eq!(stage.web()[2], "1.5.0", "the check has recovered");
+}
+
+pub(super) async fn what_failed_in_time_by_one_of_two_ways_leaves_the_other_one_open(kind: Kind) {
+    let stage = Stage::with(kind, WATCHED, "    gates: {soak: 45m}\n");
+    let config = String::from_utf8(stage.store.repository.show("main", ".tagboat.yaml")).unwrap();
+    let beside = "  - name: eu\n    files: [eu/**]\n    after: dev\n    publish: commit\n    gates: {soak: 30d}\n";
+    stage
+        .push(".tagboat.yaml", &(config.replace("    after: staging\n", "    after: {any: [staging, eu]}\n") + beside));
+    stage.push("eu/web.yaml", &manifest(WEB, "1.4.0"));
+    stage.list(WEB, &["1.4.0", "1.4.1", "1.5.0"]);
+    stage.pass("08:00").await;
+    stage.failed(&stage.brought("staging/web.yaml"), "argocd/staging");
+    stage.push("eu/web.yaml", &manifest(WEB, "1.4.1"));
+    stage.pass("09:10").await;
+    assert_eq!((stage.web()[2].as_str(), stage.runs("eu", "web").as_str()), ("1.4.1", "1.4.1"));
+}
+
+pub(super) async fn what_failed_a_second_time_goes_nowhere_though_it_stays(kind: Kind) {
+    let stage = Stage::with(kind, WATCHED, "    gates: {soak: 45m}\n");
+    stage.pass("08:00").await;
+    stage.failed(&stage.brought("staging/web.yaml"), "argocd/staging");
+    stage.pass("08:10").await;
+    assert_eq!(stage.web()[1], "1.4.0");
+    stage.push(".tagboat/holds.yaml", "version: 1\nholds: []\n");
+    stage.pass("08:20").await;
+    let again = stage.brought("staging/web.yaml");
+    stage.report(&again, "argocd/staging", kind.words[2], "2026-11-20T08:25:00Z");
+    let outcome = stage.try_pass("08:30").await;
+    assert!(outcome.errors.iter().any(|row| row.reason.ends_with("a person decides")), "{outcome:?}");
+    let outcome = stage.pass("10:00").await;
+    assert_eq!(stage.web(), ["1.5.0", "1.5.0", "1.4.0"]);
+    let prod = outcome.proposals.iter().find(|one| one.environment.as_str() == "prod").unwrap();
+    assert_eq!(prod.action, Action::Held, "{prod:?}");
 }
 
 pub(super) async fn what_a_person_goes_back_from_by_a_pull_request_goes_nowhere_while_that_is_open(kind: Kind) {
@@ -984,7 +1019,7 @@ pub(super) async fn a_person_who_closes_a_return_has_refused_it(kind: Kind) {
 
 pub(super) async fn a_return_is_withdrawn_when_the_check_recovers_and_kept_when_the_time_is_over(kind: Kind) {
     for recovers in [true, false] {
-        let stage = Stage::new(kind, &BY_MERGE.replace("autoMerge", "pullRequest"));
+        let stage = Stage::with(kind, &BY_MERGE.replace("autoMerge", "pullRequest"), "    gates: {soak: 3h}\n");
         stage.pass("08:00").await;
         let brought = stage.brought("staging/web.yaml");
         stage.failed(&brought, "argocd/staging");
@@ -993,10 +1028,22 @@ pub(super) async fn a_return_is_withdrawn_when_the_check_recovers_and_kept_when_
             stage.passed(&brought, "argocd/staging");
             stage.pass("08:20").await;
         } else {
-            stage.pass("13:00").await;
+            let outcome = stage.pass("13:00").await;
+            let prod = outcome.proposals.iter().find(|one| one.environment.as_str() == "prod").unwrap();
+            let reason = prod.reason.clone().unwrap_or_default();
+            assert!(prod.action == Action::Held && reason.contains("not merged yet: argocd/staging: "), "{prod:?}");
+            let told = "a person merges what goes back, or closes it: its time to go back by itself is over";
+            let back = staging(&outcome);
+            assert_eq!((back.action, back.reason.as_deref()), (Action::Waiting, Some(told)));
+            assert!(back.url.is_some(), "{back:?}");
         }
         let expected = if recovers { Stands::Closed } else { Stands::Open };
         assert_eq!((stage.store.pull(1).state, stage.web()[1].as_str()), (expected, "1.5.0"));
+        if !recovers {
+            stage.store.change(1, |pull| pull.state = Stands::Closed);
+            stage.pass("13:10").await;
+        }
+        assert_eq!(stage.web()[2], "1.4.0", "nor does what was left there after all go on");
     }
 }
 
@@ -1156,6 +1203,8 @@ macro_rules! gates {
             history_tells_a_return_as_a_rollback_with_what_failed
             only_what_failed_in_time_goes_back_though_nobody_looked_at_once
             what_failed_in_time_while_nobody_looked_goes_nowhere_and_says_so
+            what_failed_in_time_by_one_of_two_ways_leaves_the_other_one_open
+            what_failed_a_second_time_goes_nowhere_though_it_stays
             what_a_person_goes_back_from_by_a_pull_request_goes_nowhere_while_that_is_open
             what_fails_does_not_go_back_to_what_was_taken_back_in_an_environment_before
             a_failure_is_laid_to_what_came_last_before_it

@@ -38,14 +38,8 @@ enum Says {
     Unknown,
 }
 
-/// Finds what is looked at at a moment, as the ledger tells.
-fn watched(
-    world: &World,
-    now: Timestamp,
-    base: usize,
-    (environment, image): (usize, usize),
-    value: &Value,
-) -> Option<Watched> {
+/// Finds what is looked at, as the ledger tells, however long ago it came.
+fn watched(world: &World, base: usize, (environment, image): (usize, usize), value: &Value) -> Option<Watched> {
     let landings = &world.ledger.landings[..=base];
     let on_failure = world.setting.environments[environment].on_failure?;
     let count = |at: usize| landings[at].values(environment, image).filter(|own| *own == value).count();
@@ -63,9 +57,6 @@ fn watched(
     }
     let within = SignedDuration::from_mins(on_failure.within);
     let until = came.told + within;
-    if until + within <= now {
-        return None;
-    }
     let others: Vec<usize> =
         (0..IMAGES.len()).filter(|other| landings[base].values(environment, *other).next().is_some()).collect();
     // A report is laid to what came last before it, at any place of any image, unless that went back.
@@ -100,15 +91,15 @@ pub(super) fn goes_on(world: &World, session: &Session, (environment, step): (us
     let own: BTreeSet<&Value> =
         landings[base].values(environment, step.image).filter(|own| is_same(step.image, own, &step.to)).collect();
     for value in own {
-        let Some(watched) = watched(world, session.now, base, (environment, step.image), value) else { continue };
+        let Some(watched) = watched(world, base, (environment, step.image), value) else { continue };
         let name = world.setting.environments[environment].name;
         let what = format!("{}:{value}", short(step.image));
         match watched.says(world, session, environment) {
             Says::Failed => return violated("what failed goes nowhere", format!("{what} failed in {name}")),
-            Says::Unknown if session.now < watched.until => {
+            Says::Unknown => {
                 return violated("no half facts", format!("whether {what} failed in {name} was not asked"));
             }
-            Says::Unknown | Says::Fine => {}
+            Says::Fine => {}
         }
     }
     Ok(())
@@ -179,8 +170,12 @@ pub(super) fn judge(
     for step in moves {
         let what = format!("{name} {}: {} back to {}", short(step.image), step.from, step.to);
         let key = (environment, step.image);
-        let watched = watched(world, session.now, base, key, &step.from);
-        let Some(watched) = watched.filter(|watched| watched.says(world, session, environment) == Says::Failed) else {
+        let watched = watched(world, base, key, &step.from);
+        let is_due = |watched: &Watched| {
+            let within = SignedDuration::from_mins(on_failure.within);
+            watched.until + within > session.now && watched.says(world, session, environment) == Says::Failed
+        };
+        let Some(watched) = watched.filter(is_due) else {
             return violated("it goes back from what failed", what);
         };
         if went_back(world, base, key, &step.from) {
