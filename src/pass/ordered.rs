@@ -11,9 +11,11 @@ use crate::git::GitError;
 use crate::model::change::ChangeSet;
 use crate::model::environment::Publish;
 use crate::model::gate::{Gate, GateName, GateState};
+use crate::model::history::Mover;
+use crate::model::outcome::Skipped;
 use crate::model::proposal::{Action, Move, Proposal};
 use crate::model::pull_request::{
-    HeadBranch, LABEL_HOLD, LABEL_REBASE, LABEL_RETRY, PullRequest, Rebase, State, Status,
+    HeadBranch, LABEL_HOLD, LABEL_REBASE, LABEL_RETRY, Marker, Number, PullRequest, Rebase, State, Status,
 };
 use crate::model::watch::Watch;
 use crate::pass::order;
@@ -56,6 +58,7 @@ pub(super) async fn again(
     let prefix = config.pull_request.branch_prefix.as_str();
     let unsure = unsure(planned, inputs);
     let mut found = Orders::default();
+    unwatched(planned, config, standing.pull_requests.as_deref());
     for at in 0..standing.heads.len() {
         let head = standing.heads[at].clone();
         let open = standing.pull_requests.iter().flatten();
@@ -187,6 +190,39 @@ pub(super) async fn again(
     }
     closed(run, onto, config, standing).await?;
     Ok(found)
+}
+
+/// Tells of what a person merged so that its commit has lost the trailers: only the forge knows then that it was Tagboat's.
+fn unwatched(planned: &mut Planned, config: &Repository, pull_requests: Option<&[PullRequest]>) {
+    let observation = &planned.observation;
+    let mut told = BTreeSet::new();
+    for question in planned.promoted.decisions.iter().map(|decision| &decision.question) {
+        let environment = config.environments.named(&question.environment);
+        let Some(on_failure) = environment.and_then(|environment| environment.on_failure.as_ref()) else { continue };
+        let past = observation.pasts.get(&(question.environment.clone(), question.image.clone()));
+        let Some(timeline) = past.and_then(|past| past.as_ref().ok()?.timeline.as_ref()) else { continue };
+        let Some(shift) = timeline.deployed(&question.current).map(|index| &timeline.shifts[index]) else { continue };
+        let is_watched = shift.landed.checked_add(on_failure.within).is_ok_and(|until| observation.now < until);
+        let Some(named) = shift.word.pull_request.as_ref().filter(|_| is_watched && shift.by != Mover::Tagboat) else {
+            continue;
+        };
+        let number = named.get(1..).and_then(|digits| digits.parse().ok()).map(Number);
+        let is_its = |one: &&PullRequest| {
+            let is_of = |marker: &Marker| marker.environment == question.environment;
+            Some(one.number) == number && one.state == State::Merged && one.marker.as_ref().is_some_and(is_of)
+        };
+        if pull_requests.into_iter().flatten().any(|one| is_its(&one)) {
+            told.insert(Skipped {
+                what: format!("{} {}", question.environment, question.image),
+                reason: format!(
+                    "{} came by {named}, whose commit {} has lost Tagboat's trailers: it is not watched",
+                    question.current,
+                    shift.commit.short()
+                ),
+            });
+        }
+    }
+    planned.promoted.skipped.extend(told);
 }
 
 /// Says of a head branch for which a pass does nothing more what a person does.

@@ -651,6 +651,20 @@ pub(super) async fn what_failed_a_second_time_goes_nowhere_though_it_stays(kind:
     assert_eq!(prod.action, Action::Held, "{prod:?}");
 }
 
+pub(super) async fn what_a_person_squashed_with_its_title_alone_is_not_watched_and_says_so(kind: Kind) {
+    let stage = Stage::new(kind, &WATCHED.replace("publish: commit", "publish: pullRequest"));
+    stage.pass("08:00").await;
+    let squashed = "staging: update web to 1.5.0 (#1)";
+    let tip = stage.store.repository.land("main", &[("staging/web.yaml", &manifest(WEB, "1.5.0"))], squashed, 2);
+    stage.store.change(1, |pull| (pull.state, pull.merged) = (Stands::Merged, Some(tip)));
+    stage.failed(&stage.tip(), "argocd/staging");
+    let outcome = stage.pass("08:10").await;
+    assert_eq!(stage.web()[1], "1.5.0");
+    let told =
+        format!("1.5.0 came by #1, whose commit {} has lost Tagboat's trailers: it is not watched", &stage.tip()[..10]);
+    assert!(outcome.skipped.iter().any(|row| row.reason == told), "{:?}", outcome.skipped);
+}
+
 pub(super) async fn what_a_person_goes_back_from_by_a_pull_request_goes_nowhere_while_that_is_open(kind: Kind) {
     let stage = Stage::with(kind, "    publish: pullRequest\n", "");
     stage.pass("08:00").await;
@@ -1205,6 +1219,7 @@ macro_rules! gates {
             what_failed_in_time_while_nobody_looked_goes_nowhere_and_says_so
             what_failed_in_time_by_one_of_two_ways_leaves_the_other_one_open
             what_failed_a_second_time_goes_nowhere_though_it_stays
+            what_a_person_squashed_with_its_title_alone_is_not_watched_and_says_so
             what_a_person_goes_back_from_by_a_pull_request_goes_nowhere_while_that_is_open
             what_fails_does_not_go_back_to_what_was_taken_back_in_an_environment_before
             a_failure_is_laid_to_what_came_last_before_it
