@@ -33,18 +33,20 @@ pub(super) fn unsure(planned: &Planned, inputs: &Inputs<'_>) -> Unsure {
     let moving = waiting
         .clone()
         .flat_map(|proposal| proposal.moves.iter().map(|step| (proposal.environment.clone(), step.image.to_string())));
-    let waiting_images = moving.collect();
     let waiting = waiting.map(|proposal| (proposal.environment.clone(), proposal.group.clone()));
     let is_undecided = |decision: &&Decision| matches!(decision.verdict, Verdict::Undecided(_));
-    let undecided_images = planned.promoted.decisions.iter().filter(is_undecided);
-    let undecided_images = undecided_images.map(|decision| decision.question.image.to_string());
-    let lost = planned.observation.losses.keys().map(ToString::to_string);
+    let undecided_there = planned.promoted.decisions.iter().filter(is_undecided);
+    let undecided_there =
+        undecided_there.map(|decision| (decision.question.environment.clone(), decision.question.image.to_string()));
+    // What waits in one environment, for ever even, says nothing of another one; what no registry tells says it of all.
+    let unlisted = planned.observation.images.iter().filter(|(_, tags)| tags.is_err()).map(|(image, _)| image);
+    let lost = unlisted.chain(planned.observation.losses.keys()).map(ToString::to_string);
     let fine = planned.promoted.watches.iter().filter(|watch| watch.state == WatchState::Watching);
     Unsure {
         turning: all.filter(turns).map(|environment| environment.name.clone()).collect(),
         recovered: fine.map(|watch| (watch.environment.clone(), watch.group.clone())).collect(),
-        images: undecided_images.chain(lost).collect(),
-        waiting: waiting_images,
+        images: lost.collect(),
+        waiting: moving.chain(undecided_there).collect(),
         groups: undecided.chain(waiting).collect(),
         environments: planned.observation.half_known.keys().cloned().collect(),
     }

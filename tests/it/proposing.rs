@@ -107,6 +107,23 @@ async fn a_head_branch_is_made_anew_for_something_newer_and_when_its_files_chang
 }
 
 #[tokio::test]
+async fn what_waits_in_a_later_environment_keeps_no_head_branch_of_an_earlier_one() {
+    let later = "  - name: live\n    files: [live/**]\n    after: prod\n    publish: commit\n";
+    let scene = Scene::new(later, &["1.3.0", "1.4.0", "1.5.0"]);
+    scene.remote.edit("2026-11-20T08:30:00Z", "Live", &[("live/web.yaml", Some(&manifest(WEB, "1.4.0")))]);
+    scene.act("2026-11-20T09:00:00Z").await;
+    assert_eq!(scene.heads(), [HEAD]);
+    // From now on `live` is ahead of `prod`, in which nothing else may come.
+    let holds = format!("version: 1\nholds:\n  - image: {WEB}\n    tag: \"1.5.0\"\n    reason: slow\n");
+    let files = [("prod/web.yaml", Some(manifest(WEB, "1.3.0"))), (".tagboat/holds.yaml", Some(holds))];
+    let files = files.each_ref().map(|(file, text)| (*file, text.as_deref()));
+    scene.remote.edit("2026-11-20T09:30:00Z", "Back", &files);
+    let outcome = scene.pass("2026-11-20T10:00:00Z", Mode::Act).await;
+    assert!(outcome.skipped.iter().any(|row| row.reason.contains("which is ahead of")), "{:?}", outcome.skipped);
+    assert_eq!(scene.heads(), [""; 0], "{:?}", outcome.proposals);
+}
+
+#[tokio::test]
 async fn a_branch_that_somebody_else_pushed_to_is_theirs() {
     let scene = Scene::new("    publish: autoMerge\n", &["1.4.0", "1.5.0"]);
     scene.pass("2026-11-20T09:00:00Z", Mode::Act).await;

@@ -396,7 +396,7 @@ pub struct Unsure {
     /// Images of which nothing is known for sure, wherever they are: whatever their group and environment were called when something
     /// was proposed, it stays.
     pub images: BTreeSet<String>,
-    /// Images that wait in an environment with all of their group, which may be another one than before.
+    /// Images that wait in an environment with all of their group, which may be another one than before, or cannot be decided there.
     pub waiting: BTreeSet<(EnvironmentName, String)>,
     /// Groups of which what came is known not to fail now: a return that stands for it is no longer wanted.
     pub recovered: BTreeSet<(EnvironmentName, String)>,
