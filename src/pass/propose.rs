@@ -413,7 +413,12 @@ async fn standing(
         Some((environment, _)) => is_gone(environment),
         None => name.as_str().starts_with(prefix) && !former::is_named_now(name, config),
     };
-    let orphans = heads.iter().map(|head| &head.name).filter(is_orphan).cloned().collect();
+    let owners = |head: &HeadBranch| {
+        let has = |environment: &&Environment| head.files.iter().any(|file| environment.files.matches(file.as_str()));
+        config.environments.0.iter().filter(has).map(|environment| environment.name.clone()).collect()
+    };
+    let orphans = heads.iter().filter(|head| is_orphan(&&head.name)).map(|head| (head.name.clone(), owners(head)));
+    let orphans = orphans.collect();
     let mut standing = Standing { base, heads, pull_requests, displaced, former, orphans, ..rest };
     read_told(&run.remote, &mut standing).await?;
     let base = (onto.branch, onto.tip);

@@ -2,10 +2,10 @@
 //!
 //! Entry points: [`unsure`] and [`held`]. Asks nobody.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::repository::Repository;
-use crate::model::decision::{Decision, Verdict};
+use crate::model::decision::Verdict;
 use crate::model::environment::{BranchName, Environment};
 use crate::model::hold::Hold;
 use crate::model::image::{ImageName, Tag};
@@ -30,24 +30,26 @@ pub(super) fn unsure(planned: &Planned, inputs: &Inputs<'_>) -> Unsure {
         .proposals
         .iter()
         .filter(|proposal| matches!(proposal.action, Action::Waiting | Action::Failed));
-    let moving = waiting
-        .clone()
-        .flat_map(|proposal| proposal.moves.iter().map(|step| (proposal.environment.clone(), step.image.to_string())));
     let waiting = waiting.map(|proposal| (proposal.environment.clone(), proposal.group.clone()));
-    let is_undecided = |decision: &&Decision| matches!(decision.verdict, Verdict::Undecided(_));
-    let undecided_there = planned.promoted.decisions.iter().filter(is_undecided);
-    let undecided_there =
-        undecided_there.map(|decision| (decision.question.environment.clone(), decision.question.image.to_string()));
-    // What waits in one environment, for ever even, says nothing of another one; what no registry tells says it of all.
-    let unlisted = planned.observation.images.iter().filter(|(_, tags)| tags.is_err()).map(|(image, _)| image);
-    let lost = unlisted.chain(planned.observation.losses.keys()).map(ToString::to_string);
+    let groups: BTreeSet<_> = undecided.chain(waiting).collect();
+    let (mut images, mut doubtful) = (BTreeSet::new(), BTreeMap::<_, BTreeSet<String>>::new());
+    for question in planned.promoted.decisions.iter().map(|decision| &decision.question) {
+        let group = planned.promoted.groups.get(&question.image);
+        let key = (question.environment.clone(), question.image.to_string());
+        if planned.observation.losses.contains_key(&question.image) {
+            doubtful.entry(key.clone()).or_default().insert(question.current.to_string());
+        }
+        if group.is_some_and(|group| groups.contains(&(question.environment.clone(), group.clone()))) {
+            images.insert(key);
+        }
+    }
     let fine = planned.promoted.watches.iter().filter(|watch| watch.state == WatchState::Watching);
     Unsure {
         turning: all.filter(turns).map(|environment| environment.name.clone()).collect(),
         recovered: fine.map(|watch| (watch.environment.clone(), watch.group.clone())).collect(),
-        images: lost.collect(),
-        waiting: moving.chain(undecided_there).collect(),
-        groups: undecided.chain(waiting).collect(),
+        images,
+        doubtful,
+        groups,
         environments: planned.observation.half_known.keys().cloned().collect(),
     }
 }

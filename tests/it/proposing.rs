@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tagboat::cache::Cache;
+use tagboat::clock::SystemClock;
 use tagboat::git::Remote;
 use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::Action;
@@ -10,6 +12,7 @@ use tagboat::pass::run::Mode;
 
 use crate::support::memory::{MemoryRemote, MemoryTags};
 use crate::support::passes::Passing;
+use crate::support::repository::Scratch;
 
 const WEB: &str = "ghcr.io/acme/web";
 const HEAD: &str = "tagboat/prod/ghcr.io-acme-web";
@@ -179,6 +182,83 @@ async fn what_is_not_fully_known_leaves_a_head_branch_as_it_is() {
         .await;
     assert_eq!(outcome.errors.len(), 1);
     assert_eq!(scene.heads(), [HEAD]);
+}
+
+const SHOP: &str = "groups: [{name: shop, images: [ghcr.io/acme/*]}]\n";
+
+impl Scene {
+    /// A scene where a head branch stands, after which a person changes the configuration.
+    async fn reworded(change: impl FnOnce(String) -> String) -> Self {
+        let scene = Self::new("", &["1.4.0", "1.5.0"]);
+        scene.pass("2026-11-20T09:00:00Z", Mode::Act).await;
+        let config = change(scene.remote.file(".tagboat.yaml"));
+        scene.remote.edit("2026-11-20T09:30:00Z", "Reword", &[(".tagboat.yaml", Some(&config))]);
+        scene
+    }
+
+    fn passing<'a>(&'a self, now: &'a str) -> Passing<'a> {
+        let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(&self.remote);
+        Passing { remote, tags: &self.tags, now, publishing: Publishing::Plain }
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_known_now_leaves_a_head_branch_of_another_name_as_it_is() {
+    let changes: [(&str, fn(String) -> String); 2] = [
+        ("tagboat/prod/shop", |config| config + SHOP),
+        ("tagboat/live/ghcr.io-acme-web", |config| config.replace("name: prod", "name: live")),
+    ];
+    for (head, change) in changes {
+        let scene = Scene::reworded(change).await;
+        scene.tags.break_image(WEB, "the registry is down");
+        scene.passing("2026-11-20T10:00:00Z").pass(Mode::Act).await;
+        assert_eq!(scene.heads(), [HEAD], "the registry failed");
+        scene.tags.mend_image(WEB);
+        let other = ["ghcr.io/acme/api".parse().unwrap()];
+        if head != "tagboat/prod/shop" {
+            // The whole group would be looked at with an image of it.
+            scene.passing("2026-11-20T11:00:00Z").pass_of(&other, Mode::Act).await;
+            assert_eq!(scene.heads(), [HEAD], "another image was looked at alone");
+        }
+        // A file of the environment cannot be read, which may hold whatever it was for.
+        let whole = scene.remote.file("prod/web.yaml");
+        scene.remote.edit(
+            "2026-11-20T11:30:00Z",
+            "Break",
+            &[("prod/web.yaml", Some("a: [\n  image: ghcr.io/acme/web:1.4.0\n"))],
+        );
+        scene.passing("2026-11-20T11:40:00Z").pass(Mode::Act).await;
+        assert_eq!(scene.heads(), [HEAD], "a file cannot be read");
+        scene.remote.edit("2026-11-20T11:50:00Z", "Mend", &[("prod/web.yaml", Some(&whole))]);
+        scene.pass("2026-11-20T12:00:00Z", Mode::Act).await;
+        assert_eq!(scene.heads(), [head]);
+    }
+}
+
+#[tokio::test]
+async fn a_head_branch_stays_until_what_takes_its_place_stands() {
+    let scene = Scene::reworded(|config| config + SHOP).await;
+    scene.remote.forbid_head(Some("tagboat/prod/shop"));
+    let outcome = scene.passing("2026-11-20T10:00:00Z").pass(Mode::Act).await;
+    let actions: Vec<Action> = outcome.proposals.iter().map(|proposal| proposal.action).collect();
+    assert_eq!((actions, scene.heads()), (vec![Action::Failed, Action::Waiting], vec![HEAD.to_owned()]));
+    scene.remote.forbid_head(None);
+    assert_eq!(scene.act("2026-11-20T11:00:00Z").await, [Action::Opened, Action::Closed]);
+    assert_eq!(scene.heads(), ["tagboat/prod/shop"]);
+}
+
+#[tokio::test]
+async fn a_list_that_lost_its_tags_removes_no_head_branch() {
+    let folder = Scratch::new();
+    let cache = Cache::open(&folder.path("cache"), Arc::new(SystemClock));
+    let scene = Scene::new("", &["1.4.0", "1.5.0"]);
+    scene.passing("2026-11-20T09:00:00Z").pass_with(&cache, Mode::Act).await;
+    scene.list(&[]);
+    scene.passing("2026-11-20T10:00:00Z").pass_with(&cache, Mode::Act).await;
+    assert_eq!(scene.heads(), [HEAD]);
+    scene.list(&["1.4.0", "1.5.0"]);
+    let outcome = scene.passing("2026-11-20T11:00:00Z").pass_with(&cache, Mode::Act).await;
+    assert_eq!(outcome.proposals[0].action, Action::Unchanged);
 }
 
 #[tokio::test]

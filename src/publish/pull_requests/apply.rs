@@ -73,8 +73,9 @@ pub async fn apply(place: &Place<'_>, base: &CommitId, courses: &mut [Course]) -
     for course in courses {
         if let Some(other) = course.instead.as_ref().filter(|other| !standing.contains(*other)) {
             course.reason = Some(format!("{other} is to take its place, and does not stand yet"));
-            course.action = Action::LeftAlone;
-            continue;
+            course.action = Action::Waiting;
+            // Nobody has judged it in this pass: the forge does not merge it by itself.
+            course.steps.retain(|step| matches!(step, Step::Disarm { .. }));
         }
         if !course.steps.iter().all(looks_first) && !place.turn.may_act() {
             break;
@@ -82,7 +83,7 @@ pub async fn apply(place: &Place<'_>, base: &CommitId, courses: &mut [Course]) -
         let steps = std::mem::take(&mut course.steps);
         let mut pushed = None;
         let is_left = course.action == Action::LeftAlone;
-        for step in &steps {
+        for (at, step) in steps.iter().enumerate() {
             let taken = match stands(place, turned(&steps, step, pushed.is_some())).await {
                 Ok(true) => take(place, base, (&mut tip, &mut pushed), step, course, &mut applied).await,
                 Ok(false) => {
@@ -98,6 +99,9 @@ pub async fn apply(place: &Place<'_>, base: &CommitId, courses: &mut [Course]) -
                 applied.has_moved |= is_race;
                 course.action = if is_race { Action::Waiting } else { Action::Failed };
                 course.reason = Some(broken.to_string());
+                if let Some(closed) = course.proposal.and_then(|_| closed_first(&steps[..at])) {
+                    course.add(&closed);
+                }
                 break;
             }
             // An opening that finds it refused ends here; what is told of one that was left from the start goes on.
@@ -115,6 +119,16 @@ pub async fn apply(place: &Place<'_>, base: &CommitId, courses: &mut [Course]) -
         }
     }
     applied
+}
+
+/// Says of what had to be closed before anything took its place that it was.
+fn closed_first(done: &[Step]) -> Option<String> {
+    done.iter().find_map(|step| match step {
+        Step::Close { pull_request, .. } => {
+            Some(format!("#{} into {} was closed before that", pull_request.number.0, pull_request.base))
+        }
+        _ => None,
+    })
 }
 
 /// Whether what a step turns is still open; also where it turns nothing.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::environment::{BranchName, EnvironmentName};
 use crate::model::proposal::Action;
-use crate::model::pull_request::{HeadBranch, State};
+use crate::model::pull_request::{HeadBranch, PullRequest, State};
 use crate::publish::making::is_aside;
 use crate::publish::pull_requests::leftovers::leftovers;
 use crate::publish::pull_requests::{Course, Desired, Standing, Unsure, displaced};
@@ -25,8 +25,11 @@ pub(super) fn bound(
     let leftovers = leftovers((desired, &*courses), standing, heads, prefix, unsure);
     let closed = leftovers.iter().chain(&*courses).filter(|course| course.action == Action::Closed);
     let closed: BTreeSet<&BranchName> = closed.map(|course| &course.head).collect();
-    let open: BTreeSet<BranchName> =
-        standing_open(standing, heads, unsure).into_iter().filter(|head| !closed.contains(head)).cloned().collect();
+    let open: BTreeSet<BranchName> = standing_open(standing, heads, (&*courses, unsure))
+        .into_iter()
+        .filter(|head| !closed.contains(head))
+        .cloned()
+        .collect();
     let mut counts: BTreeMap<EnvironmentName, u64> = BTreeMap::new();
     for head in open.iter().filter(|head| !is_aside(head, prefix)) {
         let named = desired.iter().find(|wanted| wanted.head == *head).map(|wanted| wanted.environment.clone());
@@ -56,13 +59,15 @@ pub(super) fn bound(
 fn standing_open<'a>(
     standing: &'a Standing,
     heads: &BTreeMap<&'a BranchName, &'a HeadBranch>,
-    unsure: &Unsure,
+    (courses, unsure): (&[Course], &Unsure),
 ) -> BTreeSet<&'a BranchName> {
     let Some(pull_requests) = &standing.pull_requests else {
         // What somebody took back on its branch waits for nobody, and neither does what is merged.
         let brings = |head: &HeadBranch| head.undone.is_empty() && (head.key.is_some() || !head.is_own);
         return heads.values().filter(|head| brings(head)).map(|head| &head.name).collect();
     };
-    let displaced = standing.displaced.iter().filter(|one| displaced::stays(one, heads, unsure).is_some());
+    let is_wanted = |one: &PullRequest| courses.iter().any(|course| course.head == one.head);
+    let displaced =
+        standing.displaced.iter().filter(|one| displaced::stays(one, heads, (is_wanted(one), unsure)).is_some());
     pull_requests.iter().filter(|one| one.state == State::Open).chain(displaced).map(|one| &one.head).collect()
 }

@@ -3,7 +3,7 @@
 //!
 //! Entry point: `close`. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::environment::BranchName;
 use crate::model::markdown::code;
@@ -26,7 +26,8 @@ pub(super) fn close(
         let head = heads.get(&one.head).copied();
         let at = courses.iter().position(|course| course.head == one.head);
         let mut steps: Vec<Step> = disarm(one).into_iter().collect();
-        match (stays(one, heads, unsure), at) {
+        let instead = successor(head, Some(&marker.environment), (desired, courses));
+        match (stays(one, heads, (at.is_some() || instead.is_some(), unsure)), at) {
             (Some(reason), at) => {
                 if head.is_some_and(|head| !head.is_own) {
                     steps.extend(tell_left(&one.disarmed()));
@@ -42,14 +43,13 @@ pub(super) fn close(
                 course.url = Some(one.url.clone());
             }
             (None, at) => {
-                let instead = successor(head, Some(&marker.environment), (desired, courses));
                 steps.push(closing(one, instead, standing));
                 match at {
                     Some(at) => drop(courses[at].steps.splice(..0, steps)),
                     None => {
                         let mut course = leftover(one, marker);
                         course.reason = Some(format!("{} does not live on `{}`", marker.environment, one.base));
-                        course.steps = steps;
+                        (course.steps, course.instead) = (steps, instead.map(|other| other.head.clone()));
                         if let Some(head) = head {
                             course.steps.push(Step::Delete { head: head.name.clone(), expected: head.tip.clone() });
                         }
@@ -61,8 +61,12 @@ pub(super) fn close(
     }
 }
 
-/// Tells why one stays, if it does.
-pub(super) fn stays(one: &PullRequest, heads: &BTreeMap<&BranchName, &HeadBranch>, unsure: &Unsure) -> Option<String> {
+/// Tells why one stays, if it does; something else stands for what it brings only where that is known.
+pub(super) fn stays(
+    one: &PullRequest,
+    heads: &BTreeMap<&BranchName, &HeadBranch>,
+    (is_replaced, unsure): (bool, &Unsure),
+) -> Option<String> {
     let marker = one.marker.as_ref()?;
     let head = heads.get(&one.head).copied();
     if one.labels.contains(LABEL_HOLD) {
@@ -73,6 +77,9 @@ pub(super) fn stays(one: &PullRequest, heads: &BTreeMap<&BranchName, &HeadBranch
     }
     if unsure.environments.contains(&marker.environment) {
         return Some(format!("not everything about {} is known now", marker.environment));
+    }
+    if !is_replaced && unsure.is_about((head, Some(one)), &BTreeSet::from([marker.environment.clone()])) {
+        return Some(format!("not everything about {} is known now", marker.group));
     }
     let is_elsewhere = head.is_some_and(|head| head.tip != one.commit);
     is_elsewhere.then(|| format!("{} has moved to {}: the next pass looks again", one.head, one.commit.short()))

@@ -10,6 +10,7 @@ use crate::model::markdown::{code, plain};
 use crate::model::marker;
 use crate::model::proposal::Action;
 use crate::model::pull_request::{HeadBranch, LABEL_HOLD, Marker, Number, PullRequest, State};
+use crate::publish::making::is_aside;
 use crate::publish::pull_requests::course::{HELD, disarm, tell_left};
 use crate::publish::pull_requests::statuses::{not_asked_now, of_order_now};
 use crate::publish::pull_requests::{Course, Desired, Standing, Step, Unsure, images};
@@ -54,14 +55,18 @@ pub(super) fn leftovers(
         let Some(key) = standing.place_of(name, prefix) else { continue };
         let (head, open) = (heads.get(name).copied(), open.get(name).copied());
         let record = head.and_then(|head| record(head, standing)).map(|one| one.number);
+        // Where commits are only made, nothing stands for anybody.
+        let now = standing.orphans.get(name).filter(|_| !is_aside(name, prefix)).cloned();
+        let now = now.unwrap_or_else(|| BTreeSet::from([key.0.clone()]));
+        let environment = Some(&key.0).filter(|_| !standing.orphans.contains_key(name));
+        let instead = successor(head, environment, (desired, courses_of_desired));
+        let kept = kept((&key, &now), (head, open), instead, unsure);
         let mut replaced_by = None;
-        let fate = match kept(&key, (head, open), unsure).or(record.map(Kept::Record)) {
+        let fate = match kept.or(record.map(Kept::Record)) {
             // What a person has pushed to a branch of their own making is nobody else's business.
             Some(Kept::Theirs) if open.is_none() && standing.pull_requests.is_some() => None,
-            Some(why) => left(why, name, (open, said(why, &key.0, open, (standing, unsure)))),
+            Some(why) => left(why, name, (open, said(why, &now, open, (standing, unsure)))),
             None => {
-                let environment = Some(&key.0).filter(|_| !standing.orphans.contains(name));
-                let instead = successor(head, environment, (desired, courses_of_desired));
                 let why = instead.map_or_else(|| Why::alone(name, standing), Why::Replaced);
                 replaced_by = instead.map(|other| other.head.clone());
                 match withdraw(open, head, why) {
@@ -109,20 +114,15 @@ pub fn record<'a>(head: &HeadBranch, standing: &'a Standing) -> Option<&'a PullR
     (head.key.is_some() && newest.is_refused() && is_silent(newest)).then_some(newest)
 }
 
-/// Tells why something that nobody wants stays, if it does.
+/// Tells why something that nobody wants stays, if it does. `now` are the environments that have its files.
 fn kept(
-    key: &(EnvironmentName, String),
+    (key, now): (&(EnvironmentName, String), &BTreeSet<EnvironmentName>),
     (head, open): (Option<&HeadBranch>, Option<&PullRequest>),
+    instead: Option<&Desired>,
     unsure: &Unsure,
 ) -> Option<Kept> {
-    if unsure.environments.contains(&key.0) || unsure.groups.contains(key) {
-        return Some(Kept::Unknown);
-    }
-    let is_unsure =
-        |image: &str| unsure.images.contains(image) || unsure.waiting.contains(&(key.0.clone(), image.to_owned()));
-    let brought = head.is_none().then(|| open?.marker.as_ref()).flatten().map(|marker| marker.brought.images());
-    let mut images = head.iter().flat_map(|head| &head.images).map(String::as_str).chain(brought.into_iter().flatten());
-    if images.any(is_unsure) {
+    let is_half_known = !unsure.environments.is_disjoint(now) || unsure.groups.contains(key);
+    if is_half_known || (instead.is_none() && unsure.is_about((head, open), now)) {
         return Some(Kept::Unknown);
     }
     if open.is_some_and(|open| open.labels.contains(LABEL_HOLD)) {
@@ -141,12 +141,12 @@ fn kept(
 /// What is to be done about what the gates have said of what stays.
 fn said(
     why: Kept,
-    environment: &EnvironmentName,
+    now: &BTreeSet<EnvironmentName>,
     open: Option<&PullRequest>,
     (standing, unsure): (&Standing, &Unsure),
 ) -> Vec<Step> {
     let Some(open) = open else { return Vec::new() };
-    let may_turn = unsure.turning.contains(environment);
+    let may_turn = !unsure.turning.is_disjoint(now);
     match why {
         Kept::Awaited => {
             standing.said.get(&open.head).map(|said| of_order_now(open, said.as_deref())).unwrap_or_default()

@@ -123,8 +123,8 @@ pub struct Standing {
     pub answers: Vec<Answer>,
     /// Head branches whose names begin otherwise, as they did under an earlier prefix, with what each is for.
     pub former: BTreeMap<BranchName, (EnvironmentName, String)>,
-    /// Head branches that an environment left that is configured no more.
-    pub orphans: BTreeSet<BranchName>,
+    /// Head branches that an environment left that is configured no more, with the environments that have the files of each now.
+    pub orphans: BTreeMap<BranchName, BTreeSet<EnvironmentName>>,
     /// Which version that a head branch brings is held now, as `image:tag`, and by which hold.
     pub held: BTreeMap<BranchName, (String, Hold)>,
 }
@@ -393,13 +393,37 @@ pub struct Unsure {
     pub turning: BTreeSet<EnvironmentName>,
     /// Environments of which not every file could be understood.
     pub environments: BTreeSet<EnvironmentName>,
-    /// Images of which nothing is known for sure, wherever they are: whatever their group and environment were called when something
-    /// was proposed, it stays.
-    pub images: BTreeSet<String>,
-    /// Images that wait in an environment with all of their group, which may be another one than before, or cannot be decided there.
-    pub waiting: BTreeSet<(EnvironmentName, String)>,
+    /// The images of `groups`, and those that wait: whatever their group was called when something was proposed, it stays.
+    pub images: BTreeSet<(EnvironmentName, String)>,
+    /// Images whose lists lack what they had, with the versions that run there: any other one may have gone from the list alone.
+    pub doubtful: BTreeMap<(EnvironmentName, String), BTreeSet<String>>,
     /// Groups of which what came is known not to fail now: a return that stands for it is no longer wanted.
     pub recovered: BTreeSet<(EnvironmentName, String)>,
+}
+
+impl Unsure {
+    /// Whether not everything is known about an image that a head branch brings; of one that is gone, its pull request tells what it
+    /// brought. `environments` are those that it is for now.
+    fn is_about(
+        &self,
+        (head, open): (Option<&HeadBranch>, Option<&PullRequest>),
+        environments: &BTreeSet<EnvironmentName>,
+    ) -> bool {
+        let said = open.and_then(|open| open.marker.as_ref()).map(|marker| &marker.brought);
+        let (images, brought) = match (head, said) {
+            (Some(head), _) => (head.images.clone(), Some(&head.told.brought)),
+            (None, Some(said)) => (said.images().map(str::to_owned).collect(), Some(said)),
+            (None, None) => return false,
+        };
+        let key = |image: &str, environment: &EnvironmentName| (environment.clone(), image.to_owned());
+        let is_unknown = |image: &String| environments.iter().any(|one| self.images.contains(&key(image, one)));
+        let is_doubtful = |image: &str, version: &str| {
+            let mut known = environments.iter().filter_map(|one| self.doubtful.get(&key(image, one)));
+            known.any(|running| !running.contains(version))
+        };
+        let mut pairs = brought.into_iter().flat_map(|brought| brought.pairs());
+        images.iter().any(is_unknown) || pairs.any(|(image, version)| is_doubtful(image, version))
+    }
 }
 
 /// Compares what is desired with what stands, and says what is to be done.

@@ -149,6 +149,8 @@ struct State {
     blobs: BTreeMap<BlobId, Arc<Vec<u8>>>,
     rivals: Vec<(RepoPath, Vec<u8>)>,
     forbids: Option<String>,
+    /// The head branch that may not be pushed.
+    forbids_head: Option<BranchName>,
 }
 
 impl State {
@@ -246,6 +248,11 @@ impl MemoryRemote {
     /// Makes the remote refuse every push.
     pub(crate) fn forbid(&self, words: &str) {
         self.state.lock().unwrap().forbids = Some(words.to_owned());
+    }
+
+    /// Makes the remote refuse every push to a head branch; `None` takes that back.
+    pub(crate) fn forbid_head(&self, head: Option<&str>) {
+        self.state.lock().unwrap().forbids_head = head.map(BranchName::from);
     }
 
     /// Reads a file of the branch.
@@ -385,6 +392,9 @@ impl Remote for MemoryRemote {
         let mut state = self.state.lock().unwrap();
         if let Some(words) = &state.forbids {
             return Ok(Pushed::Forbidden(words.clone()));
+        }
+        if state.forbids_head.as_ref() == Some(branch) {
+            return Ok(Pushed::Forbidden(format!("nobody may push to {branch}")));
         }
         if state.heads.get(branch).copied() != old.map(index_of) {
             return Ok(Pushed::Moved);

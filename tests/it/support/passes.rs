@@ -8,6 +8,7 @@ use tagboat::cache::Cache;
 use tagboat::git::Remote;
 use tagboat::manifest::Limits;
 use tagboat::model::environment::{BranchName, Publish};
+use tagboat::model::image::Written;
 use tagboat::model::outcome::Outcome;
 use tagboat::pass::Turn;
 use tagboat::pass::order::{Order, OrderError, Ordering, follow};
@@ -46,15 +47,21 @@ impl Passing<'_> {
 
     /// Runs one of several passes, which remember what the forge told.
     pub(crate) async fn pass_in(self, turn: Turn, cache: &Cache, mode: Mode) -> Outcome {
-        self.whole(&crate::support::sources::none(), turn, cache, mode).await
+        self.whole(&crate::support::sources::none(), &[], turn, cache, mode).await
+    }
+
+    /// Runs a pass that looks at some images alone.
+    pub(crate) async fn pass_of(self, only: &[Written], mode: Mode) -> Outcome {
+        let (none, cache) = (crate::support::sources::none(), tagboat::pass::setup::no_cache());
+        self.whole(&none, only, Turn::default(), &cache, mode).await
     }
 
     /// Runs a pass whose gates ask sources of the operator's.
     pub(crate) async fn pass_asking(self, sources: &Sources, mode: Mode) -> Outcome {
-        self.whole(sources, Turn::default(), &tagboat::pass::setup::no_cache(), mode).await
+        self.whole(sources, &[], Turn::default(), &tagboat::pass::setup::no_cache(), mode).await
     }
 
-    async fn whole(self, sources: &Sources, turn: Turn, cache: &Cache, mode: Mode) -> Outcome {
+    async fn whole(self, sources: &Sources, only: &[Written], turn: Turn, cache: &Cache, mode: Mode) -> Outcome {
         run(&Run {
             remote: self.remote,
             branch: &BranchName::from("main"),
@@ -67,7 +74,7 @@ impl Passing<'_> {
             now: self.now.parse().unwrap(),
             publishing: self.publishing,
             detail: tagboat::pass::Detail::EveryTag,
-            only: &[],
+            only,
             mode,
             progress: &|_| {},
             read_config: &|_| {},

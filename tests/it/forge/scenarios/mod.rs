@@ -293,6 +293,10 @@ macro_rules! scenarios {
                 opens_one_and_then_leaves_it
                 takes_something_newer_into_the_same_one
                 what_joins_a_group_is_closed_and_names_what_replaces_it
+                what_cannot_be_asked_about_stays_under_its_former_name
+                what_was_closed_first_is_said_where_the_opening_fails
+                a_list_that_has_lost_what_ran_keeps_nothing_that_runs_by_now
+                what_comes_alone_stands_in_no_group_that_is_no_more
                 rewrites_the_body_when_a_gate_opens
                 closes_what_became_unnecessary_and_says_why
                 what_is_to_be_replaced_stays_until_the_other_one_stands

@@ -89,6 +89,90 @@ pub(in crate::forge) async fn what_joins_a_group_is_closed_and_names_what_replac
     assert_eq!(stage.states().len(), 3);
 }
 
+/// What brings an image about which nothing is known now stays, whatever its group, its environment or their branch is called by now.
+pub(in crate::forge) async fn what_cannot_be_asked_about_stays_under_its_former_name(kind: Kind) {
+    const GROUP: &str = "groups: [{name: shop, images: [ghcr.io/acme/*]}]\n";
+    let changes: [(&str, &str, &str); 5] = [
+        ("joins a group", "", GROUP),
+        ("leaves a group", GROUP, ""),
+        ("renamed group", GROUP, "groups: [{name: store, images: [ghcr.io/acme/*]}]\n"),
+        ("renamed environment", "", "live"),
+        ("another branch", "", "    branch: live\n"),
+    ];
+    for (what, first, then) in changes {
+        let stage = Stage::new(kind, PLAIN);
+        stage.store.repository.git(&["branch", "live", "main"]);
+        let plain = String::from_utf8(stage.store.repository.show("main", ".tagboat.yaml")).unwrap();
+        if !first.is_empty() {
+            stage.reword(|_| format!("{plain}{first}"));
+        }
+        stage.acts(8).await;
+        let before = stage.only();
+        stage.reword(|_| match then {
+            "live" => plain.replace("name: prod", "name: live"),
+            _ => format!("{plain}{then}"),
+        });
+        stage.tags.break_image(WEB, "the registry is down");
+        let outcome = stage.outcome("mirror", 9).await;
+        let only = stage.only();
+        assert_eq!((only.state, only.comments.len()), (Stands::Open, 0), "{what}: {:#?}", outcome.proposals);
+        assert_eq!(stage.store.at(&before.head), Some(before.sha), "{what}");
+        stage.tags.mend_image(WEB);
+        stage.outcome("mirror", 10).await;
+        assert_eq!(stage.states(), [Stands::Closed, Stands::Open], "{what}");
+    }
+}
+
+/// What takes the place of one that has to be closed first cannot be opened: that it was closed is said.
+pub(in crate::forge) async fn what_was_closed_first_is_said_where_the_opening_fails(kind: Kind) {
+    let stage = Stage::new(kind, PLAIN);
+    stage.store.repository.git(&["branch", "live", "main"]);
+    stage.acts(8).await;
+    stage.reword(|config| format!("{config}    branch: live\n"));
+    stage.list(&["1.4.0", "1.5.0", "1.6.0"]);
+    stage.store.repository.hook("update", "#!/bin/sh\necho 'quota exceeded' >&2; exit 1\n");
+    let (action, reason) = stage.pass(9).await;
+    assert_eq!((action, stage.states()), (Some(Action::Failed), vec![Stands::Closed]), "{reason}");
+    assert!(reason.ends_with("; #1 into main was closed before that"), "{reason}");
+    stage.store.repository.hook("update", "#!/bin/sh\n");
+    stage.acts(10).await;
+    assert_eq!(stage.states(), [Stands::Closed, Stands::Open]);
+}
+
+/// A list that has lost what it had is told to be doubtful; what runs by now is known without any list, and so is that a tag was removed
+/// where nothing else is missing.
+pub(in crate::forge) async fn a_list_that_has_lost_what_ran_keeps_nothing_that_runs_by_now(kind: Kind) {
+    for is_lost in [true, false] {
+        let mut stage = Stage::new(kind, PLAIN);
+        stage.cache = Some(stage.scratch.path("cache.db"));
+        stage.acts(8).await;
+        if is_lost {
+            stage.list(&[]);
+            stage.push("main", "prod/web.yaml", &manifest("1.5.0"));
+        } else {
+            stage.list(&["1.4.0"]);
+        }
+        let outcome = stage.outcome("mirror", 9).await;
+        let is_told =
+            outcome.skipped.iter().any(|row| row.reason.contains("the registry's list went from 2 tags to 0"));
+        assert_eq!((is_told, stage.states()), (is_lost, vec![Stands::Closed]), "{:#?}", outcome.skipped);
+    }
+}
+
+/// Its group is no more: what comes alone takes the place of it, though another one of its images cannot be asked about.
+pub(in crate::forge) async fn what_comes_alone_stands_in_no_group_that_is_no_more(kind: Kind) {
+    let stage = Stage::new(kind, PLAIN).with_two();
+    let group = "groups: [{name: shop, images: [ghcr.io/acme/*]}]\n";
+    stage.reword(|config| format!("{config}{group}"));
+    stage.acts(8).await;
+    assert_eq!(stage.only().head, "tagboat/prod/shop");
+    stage.reword(|config| config.replace(group, ""));
+    stage.tags.break_image("ghcr.io/acme/worker", "the registry is down");
+    stage.outcome("mirror", 9).await;
+    assert_eq!(stage.states(), [Stands::Closed, Stands::Open]);
+    assert_eq!(stage.pulls()[1].head, HEAD);
+}
+
 pub(in crate::forge) async fn rewrites_the_body_when_a_gate_opens(kind: Kind) {
     let stage = Stage::new(kind, GATED);
     stage.acts(8).await;
