@@ -10,6 +10,7 @@ use crate::decide::past;
 use crate::model::decision::{Origin, Question, Reason, Want};
 use crate::model::environment::EnvironmentName;
 use crate::model::history::{Means, TakenBack};
+use crate::model::hold::Hold;
 use crate::model::image::{Digest, ImageName, Tag};
 use crate::model::observation::Observation;
 use crate::model::policy::{Policy, Select};
@@ -17,6 +18,7 @@ use crate::model::signature::{SignatureVerdict, SignatureWant, Verify};
 use crate::model::site::Value;
 use crate::model::tags::{FactKind, ImageTags, Platform, TagFacts};
 use crate::policy::platform;
+use crate::policy::spelling::is_one_version;
 
 /// Why a fact is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,8 +136,15 @@ impl Facts<'_> {
         }
         let Question { environment, image, .. } = self.question;
         let Observation { holds, now, .. } = self.observation;
-        if let Some(hold) = holds.iter().find(|hold| hold.covers(&[environment], image, tag, *now)) {
-            return Finding::Unfit(Reason::Held(hold.to_string().into()));
+        let is_one = |one: &Value, other: &Value| self.is_one(one, other);
+        let value = Value { tag: Some(tag.clone()), digest: None };
+        let covers = |hold: &&Hold| {
+            hold.covers(&[environment], image, tag, *now)
+                || (hold.reaches(&[environment], image, *now)
+                    && is_one(&Value { tag: Some(hold.tag.clone()), digest: None }, &value))
+        };
+        if let Some(hold) = holds.iter().find(covers) {
+            return Finding::Unfit(Reason::Held(hold.told_of(tag).into()));
         }
         let key = (environment.clone(), image.clone());
         match self.observation.pasts.get(&key) {
@@ -147,13 +156,26 @@ impl Facts<'_> {
             Some(Ok(past)) => {
                 let places = || self.observation.spots(&self.question.sites);
                 let taken = past.left_before(|taken| taken.holds_tag(tag), places);
-                if let Some(taken) = taken {
-                    return Finding::Unfit(Reason::Held(taken.to_string().into()));
+                if let Some(taken) = taken.or_else(|| past.hold_on_same(&value, &is_one)) {
+                    return Finding::Unfit(Reason::Held(taken.told_of(&value).into()));
                 }
                 let failed = past.went_back.iter().find(|failed| self.is_behind(tag, failed));
                 failed.map_or(Finding::Fits, |failed| Finding::Unfit(Reason::Behind(behind(failed).into())))
             }
         }
+    }
+
+    /// Whether two values are one: the same version to the policy, or the same content, as far as that is known.
+    fn is_one(&self, one: &Value, other: &Value) -> bool {
+        let policy = &self.question.policy;
+        let facts = |value: &Value| value.tag.as_ref().and_then(|tag| self.of(tag));
+        let digest = |value: &Value| value.digest.clone().or_else(|| facts(value)?.digest.clone());
+        let is_same_version = || match (&policy.select, &one.tag, &other.tag) {
+            (Select::Newest, ..) if created(facts(one)).is_some() => created(facts(one)) == created(facts(other)),
+            (_, Some(one), Some(other)) => is_one_version(policy, one, other),
+            _ => false,
+        };
+        is_same_version() || digest(one).is_some_and(|one| digest(other) == Some(one))
     }
 
     /// Whether a tag is older than one that failed here, or that somebody went back from, and is still held: what comes after it may
@@ -165,10 +187,9 @@ impl Facts<'_> {
         if !holds.iter().any(|hold| hold.covers(&[environment], image, other, *now)) {
             return false;
         }
-        let created = |tag| self.of(tag).and_then(|facts| facts.created);
         let value = Value { tag: Some(tag.clone()), digest: None };
         let order = match &policy.select {
-            Select::Newest => created(tag).zip(created(other)).map(|(one, other)| one.cmp(&other)),
+            Select::Newest => created(self.of(tag)).zip(created(self.of(other))).map(|(one, other)| one.cmp(&other)),
             _ => past::order_by(policy, &value, &failed.value),
         };
         order == Some(Ordering::Less)
@@ -250,6 +271,10 @@ impl Facts<'_> {
         let lacks = |wanted: &&_| !available.iter().any(|one| platform::satisfies(one, wanted));
         Ok(policy.platforms.iter().find(lacks).cloned())
     }
+}
+
+fn created(facts: Option<&TagFacts>) -> Option<Timestamp> {
+    facts.and_then(|facts| facts.created)
 }
 
 /// Whether a policy judges by more than names.

@@ -39,15 +39,24 @@ impl Hold {
     /// Whether it holds a tag of an image at a moment in an environment, which it reaches as one of `environments`:
     /// the environment itself and all before it. A version that is written with a `v` is the same without: who holds more does less.
     pub fn covers(&self, environments: &[&EnvironmentName], image: &ImageName, tag: &Tag, now: Timestamp) -> bool {
+        self.is_of(tag) && self.reaches(environments, image, now)
+    }
+
+    /// Whether it holds its tag of an image, likewise.
+    pub fn reaches(&self, environments: &[&EnvironmentName], image: &ImageName, now: Timestamp) -> bool {
         self.image == *image
-            && self.is_of(tag)
             && self.until.is_none_or(|until| now < until)
             && self.environment.as_ref().is_none_or(|own| environments.contains(&own))
+    }
+
+    /// Says who holds a tag and why, and by which one, where that is another.
+    pub fn told_of(&self, tag: &Tag) -> String {
+        if self.tag == *tag { self.to_string() } else { format!("the same as {}: {self}", self.tag) }
     }
 }
 
 /// Takes the `v` off a tag that is a version behind it.
-fn version(tag: &str) -> &str {
+pub fn version(tag: &str) -> &str {
     tag.strip_prefix('v').filter(|rest| rest.starts_with(|first: char| first.is_ascii_digit())).unwrap_or(tag)
 }
 

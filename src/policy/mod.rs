@@ -1,7 +1,7 @@
 //! Policies: ranges, tag families, orderings, and the texts that people write them in.
 //!
 //! The entry points are the parse functions here and in [`range`], [`calver`], [`pattern`], [`mod@platform`] and
-//! [`inline`], and [`family::Shape`]. Nothing here chooses a tag: that is `crate::decide`.
+//! [`inline`], [`family::Shape`], and [`spelling::is_one_version`]. Nothing here chooses a tag: that is `crate::decide`.
 
 pub mod calver;
 pub mod family;
@@ -10,6 +10,7 @@ pub mod inline;
 pub mod pattern;
 pub mod platform;
 pub mod range;
+pub mod spelling;
 pub mod version;
 
 use jiff::SignedDuration;

@@ -18,6 +18,7 @@ use crate::model::signature::{SignatureVerdict, SignatureWant};
 use crate::model::site::Value;
 use crate::model::tags::TagIndex;
 use crate::model::watch::{Watch, WatchState};
+use crate::policy::spelling;
 use crate::promote::matching::{Counterpart, Matching};
 use crate::promote::{ForgeWants, introduced, watch};
 
@@ -253,7 +254,8 @@ impl Search<'_> {
         let Some(hold) = self.hold_on(environment, &step.image, &step.to) else {
             return self.admit_unheld(environment, step);
         };
-        let (why, until) = (hold.to_string(), self.held_until(environment, &step.image, &step.to));
+        let told = step.to.tag.as_ref().map_or_else(|| hold.to_string(), |tag| hold.told_of(tag));
+        let (why, until) = (told, self.held_until(environment, &step.image, &step.to));
         let is_free_then = || matches!(self.admit_unheld(environment, step.clone()), Candidate::Move(_));
         let until = until.filter(|_| is_free_then());
         Candidate::Held(Box::new(step), Holding { why, until })
@@ -288,13 +290,16 @@ impl Search<'_> {
         for name in &concerned {
             // Where it stands now it may have gone up; here it would come back to where it was left for something worse.
             let taken = self.past(name, image).and_then(|past| {
-                if **name != environment.name {
-                    return past.hold_on(&step.to);
-                }
-                past.left_before(|taken| taken.holds(&step.to), || self.observation.spots(&step.sites))
+                let is_one = |one: &Value, other: &Value| self.is_one(environment, image, one, other);
+                let exact = if **name == environment.name {
+                    past.left_before(|taken| taken.holds(&step.to), || self.observation.spots(&step.sites))
+                } else {
+                    past.hold_on(&step.to)
+                };
+                exact.or_else(|| past.hold_on_same(&step.to, &is_one))
             });
             if let Some(taken) = taken {
-                let why = format!("in {name}, {taken}");
+                let why = format!("in {name}, {}", taken.told_of(&step.to));
                 return Candidate::Held(Box::new(step), Holding::standing(why));
             }
         }
@@ -353,8 +358,25 @@ impl Search<'_> {
     fn holds_on(&self, environment: &Environment, image: &ImageName, value: &Value) -> Vec<&Hold> {
         let Some(tag) = &value.tag else { return Vec::new() };
         let concerned = concerned(environment, self.environments);
-        let covers = |hold: &&Hold| hold.covers(&concerned, image, tag, self.observation.now);
+        let now = self.observation.now;
+        let covers = |hold: &&Hold| {
+            let held = || Value { tag: Some(hold.tag.clone()), digest: None };
+            hold.covers(&concerned, image, tag, now)
+                || (hold.reaches(&concerned, image, now) && self.is_one(environment, image, &held(), value))
+        };
         self.observation.all_holds().filter(covers).collect()
+    }
+
+    /// Whether two values are one here: the same version to a policy of the image, or the same content.
+    fn is_one(&self, environment: &Environment, image: &ImageName, one: &Value, other: &Value) -> bool {
+        let own = self.decisions.iter().map(|decision| &decision.question);
+        let mut own = own.filter(|question| question.environment == environment.name && question.image == *image);
+        let is_same_version = one
+            .tag
+            .as_ref()
+            .zip(other.tag.as_ref())
+            .is_some_and(|(one, other)| own.any(|question| spelling::is_one_version(&question.policy, one, other)));
+        is_same_version || (one.digest.is_some() && one.digest == other.digest)
     }
 
     /// Returns when an environment before last brought anything that went back here, by order or since it failed, and is still held.

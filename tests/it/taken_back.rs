@@ -215,3 +215,56 @@ async fn a_pull_request_that_pins_a_version_goes_when_the_version_is_held() {
     assert_eq!(remote.heads("tagboat/").unwrap(), []);
     assert!(outcome.skipped.iter().any(|row| row.what == WEB && row.reason.contains("held")), "{:?}", outcome.skipped);
 }
+
+#[tokio::test]
+async fn what_was_taken_back_or_is_held_comes_under_no_other_tag_of_the_same_version() {
+    let policy = "semver: 1.x\n    tags: '^v(?<version>[0-9.]+)$'";
+    for is_held in [false, true] {
+        let prod = Prod::new(policy, ":v1.2.0", &["v1.2", "v1.2.0", "v1.3", "v1.3.0"]);
+        if is_held {
+            let held = "version: 1\nholds:\n  - {image: ghcr.io/acme/web, tag: v1.3.0, by: ada, reason: slow}\n";
+            prod.remote.edit("2026-11-20T08:00:00Z", "Hold it", &[(".tagboat/holds.yaml", Some(held))]);
+        } else {
+            prod.pass("2026-11-20T09:00:00Z").await;
+            assert_eq!(prod.file(), manifest(":v1.3.0"));
+            prod.write("2026-11-20T10:00:00Z", "Back", Some(":v1.2.0"));
+        }
+        let outcome = prod.pass("2026-11-20T11:00:00Z").await;
+        assert_eq!(prod.file(), manifest(":v1.2.0"), "{:?}", outcome.skipped);
+        let told = outcome.skipped.iter().any(|row| row.reason.contains("the same as v1.3.0: "));
+        assert!(told, "{:?}", outcome.skipped);
+        prod.tags.set(WEB, ["v1.2.0", "v1.3", "v1.3.0", "v1.3.1"]);
+        prod.pass("2026-11-20T12:00:00Z").await;
+        assert_eq!(prod.file(), manifest(":v1.3.1"), "another version comes as usual");
+    }
+}
+
+#[tokio::test]
+async fn what_was_taken_back_goes_on_under_no_other_tag_until_somebody_brings_that_one() {
+    let environments = ["dev", "stage", "prod"].iter().zip(["", ", after: dev", ", after: stage"]);
+    let environments: String = environments
+        .map(|(name, after)| format!("  - {{name: {name}, files: [{name}/**], publish: commit{after}}}\n"))
+        .collect();
+    let config = config("semver: 1.x\n    tags: '^v(?<version>[0-9.]+)$'", &environments);
+    let old = manifest(":v1.2.0");
+    let files =
+        [(".tagboat.yaml", config.as_str()), ("dev/web.yaml", &old), ("stage/web.yaml", &old), ("prod/web.yaml", &old)];
+    let remote = Arc::new(MemoryRemote::with(&files));
+    let write = |time: &str, environment: &str, value: &str| {
+        let (path, text) = (format!("{environment}/web.yaml"), manifest(value));
+        remote.edit(time, "By hand", &[(path.as_str(), Some(text.as_str()))]);
+    };
+    let runs = || ["dev", "stage", "prod"].map(|name| remote.file(&format!("{name}/web.yaml")));
+    let tags = listed(&["v1.2.0", "v1.3", "v1.3.0"]);
+    write("2026-11-20T08:00:00Z", "dev", ":v1.3.0");
+    write("2026-11-20T08:00:00Z", "stage", ":v1.3.0");
+    write("2026-11-20T09:00:00Z", "stage", ":v1.2.0");
+    write("2026-11-20T10:00:00Z", "dev", ":v1.3");
+    let outcome = pass(Arc::<MemoryRemote>::clone(&remote), &tags, "2026-11-20T11:00:00Z").await;
+    assert_eq!(runs(), [manifest(":v1.3"), old.clone(), old], "{:?}", outcome.proposals);
+    let reason = outcome.proposals[0].reason.clone().unwrap();
+    assert!(reason.contains("in stage, the same as v1.3.0: "), "{reason}");
+    write("2026-11-20T12:00:00Z", "stage", ":v1.3");
+    pass(Arc::<MemoryRemote>::clone(&remote), &tags, "2026-11-20T13:00:00Z").await;
+    assert_eq!(runs(), [":v1.3"; 3].map(manifest), "somebody brought it again");
+}

@@ -242,6 +242,31 @@ impl Past {
         self.taken_back.iter().find(|taken| taken.holds(value))
     }
 
+    /// Returns who took back what is the same as a value under another tag: by what `is_one` says, and as long as nobody has
+    /// brought the value itself since.
+    pub fn hold_on_same(&self, value: &Value, is_one: &dyn Fn(&Value, &Value) -> bool) -> Option<&TakenBack> {
+        let is_again = |taken: &TakenBack| {
+            let timeline = self.timeline.as_ref();
+            let newer = timeline.and_then(|timeline| {
+                let shift = timeline.shifts.iter().position(|shift| shift.commit == taken.commit)?;
+                Some(&timeline.shifts[..shift])
+            });
+            let is_it = |stood: &Value| stood.tag == value.tag;
+            newer.into_iter().flatten().any(|shift| {
+                shift.to.iter().any(is_it)
+                    && !shift.to.contains(&taken.instead)
+                    && (shift.steps.iter().any(|(_, came)| is_it(came)) || !shift.from.iter().any(is_it))
+            })
+        };
+        self.taken_back.iter().find(|taken| {
+            taken.value.tag.is_some()
+                && taken.value.tag != value.tag
+                && is_one(&taken.value, value)
+                && !is_one(&taken.value, &taken.instead)
+                && !is_again(taken)
+        })
+    }
+
     /// Returns why a value that is better than what stands at some places now is no candidate, for it stood at one of
     /// them before.
     ///
@@ -309,6 +334,14 @@ impl TakenBack {
         self.value.tag.is_some()
             && value.tag == self.value.tag
             && (!self.is_of_digest() || value.digest == self.value.digest)
+    }
+
+    /// Says who took a value back and how, and under which tag, where that is another.
+    pub fn told_of(&self, value: &Value) -> String {
+        match &self.value.tag {
+            Some(tag) if value.tag.as_ref() != Some(tag) => format!("the same as {tag}: {self}"),
+            _ => self.to_string(),
+        }
     }
 
     /// Whether a tag is the one that was taken back, whatever digest it has.

@@ -1,11 +1,13 @@
 //! Facts: what is asked for, how little, and what a decision makes of the answers.
 
 use tagboat::decide::decide;
+use tagboat::model::commit::CommitId;
 use tagboat::model::decision::{Decided, Want};
+use tagboat::model::history::{Means, Past, TakenBack};
 use tagboat::model::observation::Observation;
 use tagboat::model::tags::{FactKind, ImageTags, Platform, TagFacts};
 
-use super::world::{ask, image, list, observe, question, reasons, verdict};
+use super::world::{ask, image, list, observe, question, reasons, value, verdict};
 
 fn digest(digit: char) -> String {
     format!("sha256:{}", digit.to_string().repeat(64))
@@ -253,4 +255,34 @@ fn questions_are_answered_in_their_order_and_ask_for_each_fact_once() {
     assert_eq!(order, asked);
     assert_eq!(decided.wants, [want("1.2.0", FactKind::Digest)]);
     assert_eq!((verdict(&decided.decisions[1]).as_str(), verdict(&decided.decisions[3]).as_str()), ("2.0.0", "keep"));
+}
+
+#[test]
+fn content_that_was_taken_back_comes_under_no_other_tag() {
+    let taken_back = TakenBack {
+        value: value(&format!("1.1.0@{}", digest('1'))),
+        instead: value(&format!("1.0.0@{}", digest('0'))),
+        commit: CommitId("c1".into()),
+        time: "2026-11-20T08:00:00Z".parse().unwrap(),
+        by: "Ada".to_owned(),
+        means: Means::Commit,
+    };
+    for (content, expected) in [('1', "keep".to_owned()), ('2', format!("1.2.0@{}", digest('2')))] {
+        let mut known =
+            know(&[("1.0.0", with_digest('0')), ("1.1.0", TagFacts::default()), ("1.2.0", with_digest(content))]);
+        let past = Past { taken_back: vec![taken_back.clone()], ..Past::default() };
+        known.pasts.insert(("dev".into(), image()), Ok(past));
+        let decided = ask(&known, question("semver=1.x", &format!("1.0.0@{}", digest('0'))));
+        assert_eq!(shown(&decided), expected);
+    }
+    // Of what is ordered by age, tags of one moment are one version.
+    let mut known = know(&[
+        ("a", created("2026-11-01T00:00:00Z")),
+        ("b", created("2026-11-02T00:00:00Z")),
+        ("c", created("2026-11-02T00:00:00Z")),
+    ]);
+    let taken_back = TakenBack { value: value("b"), instead: value("a"), ..taken_back };
+    known.pasts.insert(("dev".into(), image()), Ok(Past { taken_back: vec![taken_back], ..Past::default() }));
+    let decided = ask(&known, question("newest=true tags=.", "a"));
+    assert_eq!(shown(&decided), "keep");
 }

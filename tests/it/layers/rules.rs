@@ -23,7 +23,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("cache", "model clock"),
     ("observe", "model cores registry signature source git forge manifest cache clock"),
     ("decide", "model cores policy"),
-    ("promote", "model"),
+    ("promote", "model policy"),
     ("edit", "model cores manifest"),
     ("publish", "model git forge"),
     (

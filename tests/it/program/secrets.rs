@@ -36,7 +36,7 @@ fn a_token_for_git_shows_nowhere_however_the_run_ends() {
     let url = server.url("manifests.git");
     let run = |token: &str, further: &[&str]| {
         let arguments = [&["run", "--repo", &url, "--branch", "main", "-vv"], further].concat();
-        let ran = world.finish(world.command(&arguments).env("GITHUB_TOKEN", token));
+        let ran = world.finish(world.command(&arguments).env("TAGBOAT_TOKEN", token));
         hides(&ran, &[token, &encoded("x-access-token", token)]);
         ran
     };
