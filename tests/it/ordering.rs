@@ -228,3 +228,22 @@ async fn of_several_places_an_order_moves_those_that_it_can_mean_and_names_the_o
         "where nothing can move, nothing does: {refused}"
     );
 }
+
+#[tokio::test]
+async fn a_place_that_somebody_took_back_already_keeps_no_other_from_going_back() {
+    for groups in ["", "groups:\n  - name: shop\n    images: [ghcr.io/acme/*]\n"] {
+        let scene = Scene::new(groups, "");
+        let (old, new) = (manifest("1.4.0", "1.4.0"), manifest("1.5.0", "1.5.0"));
+        scene.remote.edit("2026-11-20T08:00:00Z", "A second place", &[("prod/blog.yaml", Some(&old))]);
+        scene.list(&["1.4.0", "1.5.0"], &["1.4.0", "1.5.0"]);
+        scene.pass("2026-11-20T09:00:00Z").await;
+        assert_eq!((scene.remote.file("prod/shop.yaml"), scene.remote.file("prod/blog.yaml")), (new.clone(), new));
+        scene.remote.edit("2026-11-20T10:00:00Z", "Back", &[("prod/blog.yaml", Some(&old))]);
+        let what = if groups.is_empty() { WEB } else { "shop" };
+        let outcome = scene.rollback("2026-11-20T11:00:00Z", "prod", what).await.unwrap();
+        let expected = manifest("1.4.0", if groups.is_empty() { "1.5.0" } else { "1.4.0" });
+        assert_eq!((scene.remote.file("prod/shop.yaml"), scene.remote.file("prod/blog.yaml")), (expected, old));
+        let told = outcome.skipped.iter().any(|row| row.reason.contains("took it back to 1.4.0 already"));
+        assert!(told, "{:?}", outcome.skipped);
+    }
+}

@@ -4,9 +4,10 @@ use std::cmp::Ordering as Comparison;
 use std::collections::BTreeSet;
 
 use crate::decide::past;
+use crate::model::commit::CommitId;
 use crate::model::decision::{Question, Want};
 use crate::model::environment::EnvironmentName;
-use crate::model::history::Past;
+use crate::model::history::{Past, TakenBack};
 use crate::model::hold::Hold;
 use crate::model::image::{ImageName, Tag};
 use crate::model::outcome::Skipped;
@@ -35,10 +36,8 @@ pub(super) async fn settle(
     let keys = asked.iter().flat_map(of).collect();
     crate::pass::pasts::read_pasts(ground.inputs, &mut ground.observation, &keys, &ground.seen);
     let left_out = split(ground, &asked);
-    if to.is_none() {
-        newest_together(ground, &mut asked)?;
-    }
-    let mut settled = Settled { moves: Vec::new(), group, holds: Vec::new(), gates: Vec::new(), notes: Vec::new() };
+    let notes = if to.is_none() { newest_together(ground, &mut asked)? } else { Vec::new() };
+    let mut settled = Settled { moves: Vec::new(), group, holds: Vec::new(), gates: Vec::new(), notes };
     for group in split(ground, &asked) {
         let others = if left_out.contains(&group) {
             format!("which `tagboat rollback {} {group}` takes along", ground.environment.name)
@@ -132,8 +131,9 @@ fn past_of<'a>(
     }
 }
 
-/// Keeps of a group what came last, together: images that did not move then stay where they are.
-fn newest_together(ground: &Ground<'_>, asked: &mut Vec<Question>) -> Result<(), OrderError> {
+/// Keeps of a group what came last, together: images that did not move then stay where they are. What somebody took back at some
+/// of the places to which it had come stays beside the others, and is told.
+fn newest_together(ground: &Ground<'_>, asked: &mut Vec<Question>) -> Result<Vec<Skipped>, OrderError> {
     let mut brought = Vec::with_capacity(asked.len());
     for question in asked.iter() {
         let parts = order::parts(&ground.observation, question, past(ground, question)?);
@@ -144,10 +144,45 @@ fn newest_together(ground: &Ground<'_>, asked: &mut Vec<Question>) -> Result<(),
         });
         brought.push(shifts.min_by_key(|(depth, _)| *depth));
     }
-    let Some((_, newest)) = brought.iter().flatten().min_by_key(|(depth, _)| *depth).cloned() else { return Ok(()) };
-    let mut brought = brought.into_iter();
-    asked.retain(|_| brought.next().flatten().is_some_and(|(_, commit)| commit == newest));
-    Ok(())
+    let mut notes = Vec::new();
+    loop {
+        let Some((_, newest)) = brought.iter().flatten().min_by_key(|(depth, _)| *depth).cloned() else {
+            return Ok(notes);
+        };
+        let is_it: Vec<bool> =
+            brought.iter().map(|one| one.as_ref().is_some_and(|(_, commit)| *commit == newest)).collect();
+        let came: BTreeSet<&CommitId> =
+            brought.iter().flatten().map(|(_, commit)| commit).filter(|commit| **commit != newest).collect();
+        let own = asked.iter().zip(&is_it).filter(|(_, is_it)| **is_it);
+        let already: Option<Vec<Skipped>> =
+            own.map(|(question, _)| back_already(ground, question, &newest, &came)).collect();
+        let keeps = already.is_none();
+        let mut kept = is_it.iter().map(|is_it| *is_it == keeps);
+        asked.retain(|_| kept.next() == Some(true));
+        let mut kept = is_it.iter().map(|is_it| *is_it == keeps);
+        brought.retain(|_| kept.next() == Some(true));
+        match already {
+            None => return Ok(notes),
+            Some(told) => notes.extend(told),
+        }
+    }
+}
+
+/// Tells of what somebody took back by a commit, where what was left there still stands at other places, or came with what does:
+/// `came` are the commits that brought what stands at those.
+fn back_already(
+    ground: &Ground<'_>,
+    question: &Question,
+    commit: &CommitId,
+    came: &BTreeSet<&CommitId>,
+) -> Option<Skipped> {
+    let past = past(ground, question).ok()?;
+    let is_it = |taken: &&TakenBack| taken.commit == *commit && taken.instead == question.current;
+    let taken = past.taken_back.iter().find(is_it)?;
+    let brought = past.timeline.as_ref()?.brought(&taken.value)?;
+    let (by, instead, files) = (&taken.by, &taken.instead, order::files(&ground.observation, question));
+    let reason = format!("{by} took it back to {instead} already (in {files})");
+    came.contains(&brought.commit).then(|| Skipped { what: question.image.to_string(), reason })
 }
 
 /// Finds where each place of a question goes back.
