@@ -184,11 +184,12 @@ fn cleaned(world: &World) -> World {
             });
             // What is proposed to be held a person has ordered, whoever made it anew.
             let is_ordered = name.as_str().ends_with("@holds");
-            // Under another `branchPrefix` it came past a branch of the same name that a person has pushed to. Whoever begins anew stops
-            // before that branch.
+            // Under another `branchPrefix` it came past a branch of the same name that a person has pushed to, or on which an order stands.
+            // Whoever begins anew stops before that branch.
             let is_taken_over = |(other, tip): (&BranchName, &CommitId)| {
                 let is_same = other != *name && around::plain_name(other.as_str()) == around::plain_name(name.as_str());
-                is_same && world.git.beyond(tip, &world.git.main).iter().any(|commit| commit.by == By::Person)
+                let is_theirs = |by: By| matches!(by, By::Person | By::Order(_));
+                is_same && world.git.beyond(tip, &world.git.main).iter().any(|commit| is_theirs(commit.by))
             };
             let is_beside = world.git.heads.iter().any(is_taken_over);
             is_own
