@@ -12,9 +12,9 @@ use std::sync::Arc;
 
 use crate::cache::Cache;
 use crate::forge::{Forge, ForgeError};
-use crate::git::{GitError, Head, Remote};
+use crate::git::{Beneath, GitError, Head, Remote};
 use crate::model::brought::{Brought, Told};
-use crate::model::commit::CommitId;
+use crate::model::commit::{CommitId, TRAILER_FAILED, TRAILER_KEY, TRAILER_ORDER};
 use crate::model::environment::{BranchName, EnvironmentName, Publish};
 use crate::model::image::ImageName;
 use crate::model::observation::Observation;
@@ -22,6 +22,7 @@ use crate::model::proposal::{Action, Proposal};
 use crate::model::pull_request::{Listing, PullRequest, PullRequestStyle, State};
 use crate::model::refusal::{self, Refusal, Wish};
 use crate::observe::checks::Asked;
+use crate::observe::files::Files;
 use crate::observe::history::Past;
 use crate::pass::former;
 use crate::pass::propose::{LookError, read_told};
@@ -30,10 +31,13 @@ use crate::pass::{Inputs, blocking};
 use crate::promote::Promoted;
 use crate::publish::pull_requests::leftovers::record;
 use crate::publish::pull_requests::told::tell;
-use crate::publish::pull_requests::{Course, Desired, Standing, Step, course};
+use crate::publish::pull_requests::{Course, Desired, Standing, Step, course, images};
 
 /// Of how many images of a group it is asked whether they were refused alone, each under its own name.
 const MOST_ALONE: usize = 20;
+
+/// How many commits of the base are searched for what stood in a head branch: as many as come between two passes.
+const MERGED_WITHIN: usize = 200;
 
 /// What to do where pull requests may not be read.
 const READABLE: &str =
@@ -211,10 +215,10 @@ pub(super) async fn leave(inputs: &Inputs<'_>, observation: &mut Observation, pr
     if !promoted.proposals.iter().any(is_committed) {
         return;
     }
-    match &inputs.forge {
-        Ok(asked) => leave_closed(inputs, asked, observation, &mut promoted.proposals).await,
-        Err(_) => leave_taken_back(inputs, promoted),
+    if let Ok(asked) = &inputs.forge {
+        leave_closed(inputs, asked, observation, &mut promoted.proposals).await;
     }
+    leave_for_heads(inputs, observation.pull_requests.as_ref(), promoted);
 }
 
 fn is_committed(proposal: &Proposal) -> bool {
@@ -308,8 +312,9 @@ fn read_silent(past: Option<&dyn Past>, all: &mut [PullRequest]) -> Result<(), S
     Ok(())
 }
 
-/// Leaves what was taken back on a head branch, where there are no pull requests to close.
-fn leave_taken_back(inputs: &Inputs<'_>, promoted: &mut Promoted) {
+/// Leaves what a person's order moves that stands on a head branch; and what was taken back on one, where there are no pull requests to
+/// close.
+fn leave_for_heads(inputs: &Inputs<'_>, listed: Option<&Listing>, promoted: &mut Promoted) {
     let (known, style) = (former::known(promoted), &inputs.config.pull_request);
     let mut by_branch: BTreeMap<Option<BranchName>, Vec<&mut Proposal>> = BTreeMap::new();
     for proposal in promoted.proposals.iter_mut().filter(|proposal| is_committed(proposal)) {
@@ -318,11 +323,12 @@ fn leave_taken_back(inputs: &Inputs<'_>, promoted: &mut Promoted) {
         by_branch.entry(branch).or_default().push(proposal);
     }
     for (branch, proposals) in by_branch {
-        let past = match &branch {
-            None => inputs.past,
-            Some(branch) => inputs.branches.get(branch).and_then(|viewed| viewed.as_ref().ok()?.past.as_deref()),
+        let viewed = || inputs.branches.get(branch.as_ref()?)?.as_ref().ok();
+        let (past, files) = match &branch {
+            None => (inputs.past, Some(inputs.files)),
+            Some(_) => (viewed().and_then(|own| own.past.as_deref()), viewed().map(|own| &*own.files)),
         };
-        let Some(past) = past else { continue };
+        let (Some(past), Some(files)) = (past, files) else { continue };
         let environments: BTreeSet<EnvironmentName> =
             proposals.iter().map(|proposal| proposal.environment.clone()).collect();
         let own = known.iter().filter(|(environment, _)| environments.contains(environment)).cloned().collect();
@@ -330,9 +336,85 @@ fn leave_taken_back(inputs: &Inputs<'_>, promoted: &mut Promoted) {
             former::is_named_now(head, inputs.config) || former::named_before(head, None, &own).is_some()
         };
         match past.heads(&is_meant) {
-            Ok(heads) => proposals.into_iter().for_each(|proposal| leave_if_among(proposal, style, &heads)),
+            Ok(heads) => {
+                let orders = orders((past, files), &heads);
+                for proposal in proposals {
+                    if inputs.forge.is_err() {
+                        leave_if_among(proposal, style, &heads);
+                    }
+                    match &orders {
+                        Ok(orders) => leave_if_ordered(proposal, orders, listed),
+                        Err(error) => wait(std::iter::once(proposal), &error.to_string()),
+                    }
+                }
+            }
             Err(error) => wait(proposals.into_iter(), &error.to_string()),
         }
+    }
+}
+
+/// What a person ordered that stands on a head branch: where, in which environment, and which images it moves.
+type Order<'a> = (&'a BranchName, EnvironmentName, BTreeSet<String>);
+
+/// Returns the orders that stand on head branches and that the base does not have, whoever has pushed there since.
+fn orders<'a>(base: (&dyn Past, &dyn Files), heads: &'a [(BranchName, Head)]) -> Result<Vec<Order<'a>>, GitError> {
+    let mut found = Vec::new();
+    for (name, head) in heads.iter().filter(|(_, head)| !head.is_empty && head.undone.is_empty()) {
+        let beneath = match &head.beneath {
+            Beneath::Commits(beneath) => beneath.as_slice(),
+            Beneath::Nothing | Beneath::TooMany => &[],
+        };
+        let messages = std::iter::once(&head.step.entry).chain(beneath).map(|entry| entry.message.as_str());
+        let ordered: Vec<&str> = messages.filter(|message| is_order(message)).collect();
+        if ordered.is_empty() || is_there(base, head)? {
+            continue;
+        }
+        for message in ordered {
+            if let Some(environment) = Told::by(message).environment {
+                found.push((name, environment, images(message)));
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn is_order(message: &str) -> bool {
+    let has = |trailer: &str| message.lines().any(|line| line.starts_with(trailer));
+    has(TRAILER_ORDER) && !has(TRAILER_FAILED)
+}
+
+/// Whether the base has already what a head brings: byte for byte, or in a commit that came after the head was made.
+fn is_there((past, files): (&dyn Past, &dyn Files), head: &Head) -> Result<bool, GitError> {
+    let entry = &head.step.entry;
+    if let Some(key) = Told::by(&entry.message).key {
+        let trailer = format!("{TRAILER_KEY}: {key}");
+        let line = past.line(MERGED_WITHIN, &|_| false)?;
+        let newer = line.steps.iter().take_while(|step| Some(&step.entry.id) != entry.parent.as_ref());
+        let mut messages = newer.flat_map(|step| std::iter::once(&step.entry.message).chain(&step.entry.merged));
+        if messages.any(|message| message.lines().any(|line| line.trim() == trailer)) {
+            return Ok(true);
+        }
+    }
+    let is_whole = matches!(head.beneath, Beneath::Nothing);
+    Ok(is_whole && head.step.changed.iter().all(|changed| files.content(&changed.path) == changed.after.as_ref()))
+}
+
+fn leave_if_ordered(proposal: &mut Proposal, orders: &[Order<'_>], listed: Option<&Listing>) {
+    let of_head = |head: &BranchName| {
+        let all = listed.into_iter().flat_map(|listed| &listed.pull_requests);
+        all.filter(|one| one.head == *head).collect::<Vec<_>>()
+    };
+    let open = |head: &BranchName| of_head(head).into_iter().find(|one| one.state == State::Open);
+    let stands = |(head, environment, images): &&Order<'_>| {
+        let is_it = *environment == proposal.environment
+            && proposal.moves.iter().any(|step| images.contains(step.image.as_str()));
+        // Who closes an order refuses nothing by that, and takes it back.
+        is_it && (open(head).is_some() || of_head(head).is_empty())
+    };
+    if let Some((head, ..)) = orders.iter().find(stands).filter(|_| is_committed(proposal)) {
+        proposal.action = Action::LeftAlone;
+        proposal.url = open(head).map(|open| open.url.clone());
+        proposal.reason = Some(course::ordered(head));
     }
 }
 

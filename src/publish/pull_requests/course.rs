@@ -1,6 +1,6 @@
 //! What is to be done about one pull request that should stand, against what stands of it.
 //!
-//! Entry points: `course`, [`refused`] and [`kept`]. Pure.
+//! Entry points: `course`, [`refused`], [`kept`] and [`ordered`]. Pure.
 
 use crate::model::commit::CommitId;
 use crate::model::environment::{BranchName, Publish};
@@ -152,7 +152,7 @@ pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Sta
 }
 
 /// Says that an order keeps everything else away.
-fn ordered(head: &BranchName) -> String {
+pub fn ordered(head: &BranchName) -> String {
     format!("a person ordered what stands in {head}: it stays until it is merged, or the branch removed")
 }
 

@@ -352,6 +352,36 @@ fn an_order_on_plain_git_is_made_anew_or_says_what_changed() {
 }
 
 #[test]
+fn nothing_is_committed_over_an_order_that_a_person_is_to_merge() {
+    let scene = Scene::new("", "commit", &["acme/web", "acme/api"]);
+    scene.write(&["acme/web"], "1.5.0", 3);
+    scene.call(&["rollback", "prod", "web", "--reason", "broken", "--publish", "pullRequest"]).ended(0);
+    let head = scene.remote.git(&["for-each-ref", "--format=%(refname:short)", "refs/heads/tagboat/prod/*"]);
+    scene.world.push("acme/web", "1.6.0");
+    scene.write_to(&["dev"], &["acme/web"], "1.6.0", 4);
+    scene.write_to(&["dev"], &["acme/api"], "1.5.0", 5);
+    let told = scene.json(&["run"]);
+    let web = told["proposals"].as_array().unwrap().iter().find(|one| one["action"] == "leftAlone");
+    let why = web.unwrap_or_else(|| panic!("{told:#}"))["reason"].as_str().unwrap();
+    assert_eq!(
+        why,
+        format!("a person ordered what stands in {head}: it stays until it is merged, or the branch removed")
+    );
+    assert_eq!(
+        (scene.runs("prod/acme-web.yaml").as_str(), scene.runs("prod/acme-api.yaml").as_str()),
+        ("1.5.0", "1.5.0")
+    );
+    // Somebody adds to it: what it brings is no less ordered.
+    let commit = scene.remote.git(&["commit-tree", &format!("{head}^{{tree}}"), "-p", &head, "-m", "By hand"]);
+    scene.remote.git(&["update-ref", &format!("refs/heads/{head}"), commit.trim()]);
+    scene.call(&["run"]).ended(0);
+    assert_eq!(scene.runs("prod/acme-web.yaml"), "1.5.0");
+    scene.remote.git(&["branch", "--quiet", "-D", &head]);
+    scene.call(&["run"]).ended(0);
+    assert_eq!(scene.runs("prod/acme-web.yaml"), "1.6.0");
+}
+
+#[test]
 fn what_was_ordered_for_a_group_is_not_dropped_by_an_order_for_one_image_of_it() {
     let groups = "groups: [{name: shop, images: [HOST/acme/web, HOST/acme/worker]}]\n";
     let scene = Scene::new(groups, "pullRequest", &["acme/web", "acme/worker"]);
