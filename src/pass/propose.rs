@@ -8,11 +8,13 @@ use crate::forge::{Forge, ForgeError};
 use crate::git::{GitError, Remote};
 use crate::model::change::ChangeSet;
 use crate::model::commit::{CommitId, CommitStyle};
-use crate::model::environment::{BranchName, Environment, EnvironmentName, Publish};
+use crate::model::environment::{BranchName, Environment, EnvironmentName, Predecessor, Publish};
+use crate::model::file::RepoPath;
 use crate::model::gate::{GateName, GateSpec};
 use crate::model::outcome::{Landed, Trouble};
 use crate::model::proposal::{Action, Proposal};
 use crate::model::pull_request::{HeadBranch, Listing, PullRequest, State};
+use crate::model::site::Site;
 pub use crate::observe::checks::Asked;
 use crate::pass::former::{Former, Known};
 use crate::pass::own::look;
@@ -24,7 +26,7 @@ use crate::pass::{Inputs, Planned, blocking};
 use crate::pass::{former, hold, notes, ordered};
 use crate::promote;
 use crate::publish::held::is_head;
-use crate::publish::pull_requests::apply::{Place, apply};
+use crate::publish::pull_requests::apply::{Place, apply, foresee};
 use crate::publish::pull_requests::told::tell;
 use crate::publish::pull_requests::{self, Course, Desired, Standing, course};
 
@@ -170,10 +172,12 @@ pub(super) async fn propose(
             one_of_a_head(planned, &standing, &mut own);
             courses = pull_requests::plan(&own, &standing, prefix, &unsure(planned, inputs));
         }
-        if run.mode == Mode::Act {
-            let remote = Arc::clone(&run.remote);
-            let (branch, now, holds) = (onto.branch, run.now, inputs.awaited.seen.clone());
-            let place = Place { remote, forge, branch, now, style, holds, turn: &run.turn };
+        let remote = Arc::clone(&run.remote);
+        let (branch, now, holds) = (onto.branch, run.now, inputs.awaited.seen.clone());
+        let place = Place { remote, forge, branch, now, style, holds, turn: &run.turn };
+        if run.mode == Mode::DryRun {
+            foresee(&place, onto.tip, &mut courses).await;
+        } else {
             proposed.landed.extend(apply(&place, onto.tip, &mut courses).await.landed);
             if run.turn.is_stale() {
                 return proposed;
@@ -245,6 +249,9 @@ fn desired(planned: &mut Planned, config: &Repository, limit: usize, notes: &BTr
         let notes = notes.get(index).map(String::as_str).unwrap_or_default();
         let mut wanted = pull_requests::desired((*index, proposal), changes, styles, environment, (limit, notes));
         wanted.approvals = environment.map_or(0, approvals_of);
+        if let Some(environment) = environment {
+            wanted.rests_on = rests_on(&planned.observation.sites, config, environment, proposal);
+        }
         desired.push(wanted);
     }
     for returned in &planned.returns {
@@ -259,6 +266,24 @@ fn desired(planned: &mut Planned, config: &Repository, limit: usize, notes: &BTr
         desired.push(pull_requests::returned(what, changes, commit, style, limit, environment));
     }
     desired
+}
+
+/// Returns the files of the environments before, on the same branch, in which the images of a proposal stand: they say what may come.
+fn rests_on(sites: &[Site], config: &Repository, environment: &Environment, proposal: &Proposal) -> BTreeSet<RepoPath> {
+    if environment.after.is_empty() || environment.publish != Publish::AutoMerge {
+        return BTreeSet::new();
+    }
+    let images: BTreeSet<_> = proposal.moves.iter().map(|step| &step.image).collect();
+    let is_before = |site: &&Site| {
+        let own = config.environments.of(site.branch.as_ref(), site.file.as_str());
+        own.is_some_and(|own| {
+            environment.after.iter().any(|before| matches!(before, Predecessor::Here(name) if *name == own.name))
+        })
+    };
+    let standing = sites.iter().filter(|site| {
+        site.branch == environment.branch && site.image.as_ref().is_some_and(|image| images.contains(image))
+    });
+    standing.filter(is_before).map(|site| site.file.clone()).collect()
 }
 
 /// Returns how many approvals an environment asks for.
@@ -293,9 +318,9 @@ fn unapproved(
         let (index, approvals) = (wanted.proposal, wanted.approvals);
         let environment = config.environments.named(&wanted.environment);
         let notes = notes.get(&index).map(String::as_str).unwrap_or_default();
-        let head = wanted.head.clone();
+        let (head, rests_on) = (wanted.head.clone(), std::mem::take(&mut wanted.rests_on));
         *wanted = pull_requests::desired((index, proposal), changes, styles, environment, (limit, notes));
-        (wanted.approvals, wanted.head) = (approvals, head);
+        (wanted.approvals, wanted.head, wanted.rests_on) = (approvals, head, rests_on);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Doing what was planned about pull requests, in order, each step so that it can be done again.
 //!
-//! Entry point: [`apply`]. A step that fails ends its own course and no other one.
+//! Entry points: [`apply`], and [`foresee`], which only looks. A step that fails ends its own course and no other one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::model::pull_request::{
 use crate::model::refusal::{Wish, closed};
 use crate::publish::body;
 use crate::publish::making::{MakeError, Maker, blocking};
-use crate::publish::pull_requests::merging::{Order, forward, merge, stop};
+use crate::publish::pull_requests::merging::{self, Order, forward, lands_next, merge, stop};
 use crate::publish::pull_requests::statuses::{say as say_of_gates, show, take_back};
 use crate::publish::pull_requests::told::tell as tell_of;
 use crate::publish::pull_requests::{Course, Step};
@@ -129,6 +129,35 @@ fn closed_first(done: &[Step]) -> Option<String> {
         }
         _ => None,
     })
+}
+
+/// Writes into every course what would be merged if it were followed, or why not yet, and changes nothing.
+pub async fn foresee(place: &Place<'_>, base: &CommitId, courses: &mut [Course]) {
+    let mut applied = Applied { seen: seen(place, courses).await, ..Applied::default() };
+    let mut lands = BTreeSet::new();
+    for course in courses {
+        let steps = std::mem::take(&mut course.steps);
+        for step in &steps {
+            let Step::Merge { pull_request, head, commit, again, statuses, is_settled, approvals, rests_on } = step
+            else {
+                continue;
+            };
+            let (is_settled, approvals) = (*is_settled, *approvals);
+            let order = Order { head, commit, again, statuses, is_settled, approvals, rests_on };
+            let foreseen = match (place.forge, pull_request) {
+                (Some(forge), Some(pull_request)) => {
+                    let before = (&mut applied, &mut lands);
+                    merging::foresee((place, forge), base, pull_request, &order, course, before).await
+                }
+                _ => lands_next(place, &order, course, &mut lands).await,
+            };
+            if let Err(broken) = foreseen {
+                course.action = Action::Failed;
+                course.reason = Some(broken.to_string());
+            }
+        }
+        course.steps = steps;
+    }
 }
 
 /// Whether what a step turns is still open; also where it turns nothing.
@@ -268,8 +297,9 @@ async fn take(
             Some(forge) => stop(forge, pull_request, course).await,
             None => Ok(()),
         },
-        Step::Merge { pull_request, head, commit, again, statuses, is_settled, approvals } => {
-            let order = Order { head, commit, again, statuses, is_settled: *is_settled, approvals: *approvals };
+        Step::Merge { pull_request, head, commit, again, statuses, is_settled, approvals, rests_on } => {
+            let (is_settled, approvals) = (*is_settled, *approvals);
+            let order = Order { head, commit, again, statuses, is_settled, approvals, rests_on };
             match (place.forge, pull_request) {
                 (Some(forge), Some(pull_request)) => {
                     merge((place, forge), tip, pull_request, &order, course, applied).await

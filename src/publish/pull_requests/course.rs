@@ -145,6 +145,7 @@ pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Sta
                 statuses: wanted.statuses.clone(),
                 is_settled: wanted.is_settled,
                 approvals: wanted.approvals,
+                rests_on: wanted.rests_on.clone(),
             });
         }
     }

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::forge::Forge;
+use crate::forge::{Forge, ForgeError};
 use crate::git::{BlobId, GitError};
 use crate::model::commit::CommitId;
 use crate::model::environment::BranchName;
@@ -23,10 +23,13 @@ use crate::publish::pull_requests::Course;
 use crate::publish::pull_requests::apply::{Applied, Place};
 use crate::publish::pull_requests::heads::of_holds;
 use crate::publish::pull_requests::readiness::{done, is_due_for_rebase, only_required_are_due, ready, reported};
-use crate::publish::pull_requests::statuses::{is_changed, missing, set_changed};
+use crate::publish::pull_requests::statuses::{is_changed, missing, note_changed, set_changed};
 
 /// What the paths of Tagboat's own files begin with, of the configuration and of what is held.
 const OWN: &str = ".tagboat";
+
+/// Why one that is behind waits.
+const BEHIND_ANOTHER: &str = "it is behind the base, and another one is brought up to date first";
 
 /// What is to be merged.
 pub(super) struct Order<'a> {
@@ -42,6 +45,15 @@ pub(super) struct Order<'a> {
     pub(super) is_settled: bool,
     /// How many people must approve that very commit.
     pub(super) approvals: u32,
+    /// The files of environments before that it was planned by.
+    pub(super) rests_on: &'a BTreeSet<RepoPath>,
+}
+
+/// Whether what gates say is set where that is not said yet, or only taken for said.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Saying {
+    Set,
+    Foreseen,
 }
 
 /// Merges on a forge what is ready there, or says why not.
@@ -53,46 +65,21 @@ pub(super) async fn merge(
     course: &mut Course,
     applied: &mut Applied,
 ) -> Result<(), MakeError> {
-    let Order { head, commit, again, statuses, .. } = *order;
+    let Order { head, commit, again, statuses, rests_on, .. } = *order;
     let glance = applied.seen.remove(&pull_request.number);
-    if let Some(glance) = &glance
-        && let Some(verdict) = rest(place.style, (pull_request, tip), order, glance)
-    {
-        match verdict {
-            Verdict::MayArm(_) | Verdict::Queued => course.action = Action::Enqueued,
-            verdict => course.reason = verdict.reason(),
-        }
+    let (verdict, readiness) = judge((place, forge), (pull_request, tip), order, glance, Saying::Set).await?;
+    let Some(readiness) = readiness else {
+        verdict.tell(course);
         return Ok(());
-    }
-    let mut checks = match glance.filter(|glance| waits(place.style, &glance.readiness.checks).is_err()) {
-        Some(glance) if !is_by_forge(place.style, pull_request) => glance.readiness.checks,
-        _ => forge.checks(commit).await?,
     };
-    // While its checks are not done nothing else decides, and the rest need not be asked for, pass after pass.
-    if !is_by_forge(place.style, pull_request) {
-        set_changed(forge, commit, statuses, &mut checks).await?;
-        let is_done = done(&checks).is_ok();
-        if let Err(reason) = waits(place.style, &checks)
-            && (!is_done || forge.is_unreported(pull_request).await?)
-        {
-            course.reason = Some(reason);
-            return Ok(());
+    match verdict {
+        Verdict::Held => {
+            Verdict::Held.tell(course);
+            return stop(forge, pull_request, course).await;
         }
-    }
-    let mut readiness = forge.readiness(pull_request, checks).await?;
-    // Whoever has set it since the listing wants nothing to be done about it any more.
-    if readiness.labels.contains(LABEL_HOLD) {
-        course.action = Action::LeftAlone;
-        course.reason = Some(format!("it has the label `{LABEL_HOLD}`"));
-        return stop(forge, pull_request, course).await;
-    }
-    // Whatever happened to them since they were set, a merge is not held up by what Tagboat itself says.
-    let asked = [statuses, &missing(statuses, &readiness.required, &readiness.checks)].concat();
-    set_changed(forge, commit, &asked, &mut readiness.checks).await?;
-    match verdict(place.style, (pull_request, tip), order, &readiness) {
         Verdict::Behind => {
             if std::mem::replace(&mut applied.has_rebased, true) {
-                course.reason = Some("it is behind the base, and another one is brought up to date first".to_owned());
+                course.reason = Some(BEHIND_ANOTHER.to_owned());
                 return Ok(());
             }
             if !place.turn.may_act() {
@@ -101,8 +88,7 @@ pub(super) async fn merge(
             let made = place.maker().on_head(tip, head, Some(commit), again).await?;
             let asked = [statuses, &missing(statuses, &readiness.required, &[])].concat();
             set_changed(forge, &made.commit, &asked, &mut Vec::new()).await?;
-            course.action = Action::Updated;
-            course.reason = Some("made anew on the base, which must be up to date for the merge".to_owned());
+            Verdict::Behind.tell(course);
             return Ok(());
         }
         Verdict::Waits(reason) => {
@@ -142,7 +128,7 @@ pub(super) async fn merge(
         }
         Verdict::Ready => {}
     }
-    let Some(now) = still_planned(place, tip, again).await? else {
+    let Some(now) = still_planned(place, tip, (again, rests_on)).await? else {
         course.reason = Some("the base has moved since it was looked at: the next pass looks again".to_owned());
         return Ok(());
     };
@@ -170,6 +156,104 @@ pub(super) async fn merge(
         }
     }
     Ok(())
+}
+
+/// Says what [`merge`] would come to, and changes nothing. `lands` are the files of what would be merged before.
+pub(super) async fn foresee(
+    (place, forge): (&Place<'_>, &dyn Forge),
+    tip: &CommitId,
+    pull_request: &PullRequest,
+    order: &Order<'_>,
+    course: &mut Course,
+    (applied, lands): (&mut Applied, &mut BTreeSet<RepoPath>),
+) -> Result<(), MakeError> {
+    let glance = applied.seen.remove(&pull_request.number);
+    match judge((place, forge), (pull_request, tip), order, glance, Saying::Foreseen).await? {
+        (Verdict::Behind, _) if std::mem::replace(&mut applied.has_rebased, true) => {
+            course.reason = Some(BEHIND_ANOTHER.to_owned());
+        }
+        (Verdict::Ready, readiness) if readiness.as_ref().is_some_and(|known| known.queue.is_some()) => {
+            course.action = Action::Enqueued;
+        }
+        (Verdict::Ready, _) => lands_next(place, order, course, lands).await?,
+        (verdict, _) => verdict.tell(course),
+    }
+    Ok(())
+}
+
+/// Says that something would land, unless something before it changes the same files.
+pub(super) async fn lands_next(
+    place: &Place<'_>,
+    order: &Order<'_>,
+    course: &mut Course,
+    lands: &mut BTreeSet<RepoPath>,
+) -> Result<(), MakeError> {
+    let files = order.again.files.iter().map(|edit| edit.file.clone()).collect::<BTreeSet<_>>();
+    if files.iter().chain(order.rests_on).any(|file| lands.contains(file)) {
+        course.reason =
+            Some("another one that is merged first changes the same files: the next pass looks again".to_owned());
+    } else if let Some(reason) = proposed_meanwhile(place).await? {
+        course.reason = Some(reason);
+    } else {
+        course.action = Action::Merged;
+        lands.extend(files);
+    }
+    Ok(())
+}
+
+/// Judges a pull request by everything that decides, also by what was told of many at once; what was asked beside that is there where
+/// something may be done about it.
+async fn judge(
+    (place, forge): (&Place<'_>, &dyn Forge),
+    (pull_request, tip): (&PullRequest, &CommitId),
+    order: &Order<'_>,
+    glance: Option<Glance>,
+    saying: Saying,
+) -> Result<(Verdict, Option<Readiness>), MakeError> {
+    let Order { commit, statuses, .. } = *order;
+    if let Some(glance) = &glance
+        && let Some(verdict) = rest(place.style, (pull_request, tip), order, glance)
+    {
+        return Ok((verdict, None));
+    }
+    let mut checks = match glance.filter(|glance| waits(place.style, &glance.readiness.checks).is_err()) {
+        Some(glance) if !is_by_forge(place.style, pull_request) => glance.readiness.checks,
+        _ => forge.checks(commit).await?,
+    };
+    // While its checks are not done nothing else decides, and the rest need not be asked for, pass after pass.
+    if !is_by_forge(place.style, pull_request) {
+        say((forge, commit), statuses, &mut checks, saying).await?;
+        let is_done = done(&checks).is_ok();
+        if let Err(reason) = waits(place.style, &checks)
+            && (!is_done || forge.is_unreported(pull_request).await?)
+        {
+            return Ok((Verdict::Left(reason), None));
+        }
+    }
+    let mut readiness = forge.readiness(pull_request, checks).await?;
+    // Whoever has set it since the listing wants nothing to be done about it any more.
+    if readiness.labels.contains(LABEL_HOLD) {
+        return Ok((Verdict::Held, Some(readiness)));
+    }
+    // Whatever happened to them since they were set, a merge is not held up by what Tagboat itself says.
+    let asked = [statuses, &missing(statuses, &readiness.required, &readiness.checks)].concat();
+    say((forge, commit), &asked, &mut readiness.checks, saying).await?;
+    Ok((verdict(place.style, (pull_request, tip), order, &readiness), Some(readiness)))
+}
+
+async fn say(
+    (forge, commit): (&dyn Forge, &CommitId),
+    statuses: &[Status],
+    checks: &mut Vec<Check>,
+    saying: Saying,
+) -> Result<(), ForgeError> {
+    match saying {
+        Saying::Set => set_changed(forge, commit, statuses, checks).await,
+        Saying::Foreseen => {
+            note_changed(statuses, checks);
+            Ok(())
+        }
+    }
 }
 
 /// Takes back that the forge merges by itself, where it was told to, and says so.
@@ -241,9 +325,11 @@ async fn taken_back(forge: &dyn Forge, pull_request: &PullRequest, readiness: &R
 enum Verdict {
     /// It has to be brought up to date.
     Behind,
-    /// Nothing, and why.
+    /// Nothing, for a person holds it.
+    Held,
+    /// Nothing, and why; nor does the forge merge it by itself.
     Waits(String),
-    /// Nothing, since the merge queue has thrown it out, and why.
+    /// Nothing, and why, as while its checks run, or where the merge queue has thrown it out; what the forge was told stays.
     Left(String),
     /// Nothing, since it is in the merge queue.
     Queued,
@@ -254,10 +340,20 @@ enum Verdict {
 }
 
 impl Verdict {
-    fn reason(self) -> Option<String> {
+    /// Writes into a course what it comes to.
+    fn tell(self, course: &mut Course) {
         match self {
-            Self::Waits(reason) | Self::Left(reason) | Self::MayArm(reason) => Some(reason),
-            Self::Behind | Self::Queued | Self::Ready => None,
+            Self::Behind => {
+                course.action = Action::Updated;
+                course.reason = Some("made anew on the base, which must be up to date for the merge".to_owned());
+            }
+            Self::Held => {
+                course.action = Action::LeftAlone;
+                course.reason = Some(format!("it has the label `{LABEL_HOLD}`"));
+            }
+            Self::Waits(reason) | Self::Left(reason) => course.reason = Some(reason),
+            Self::Queued | Self::MayArm(_) => course.action = Action::Enqueued,
+            Self::Ready => {}
         }
     }
 }
@@ -340,13 +436,15 @@ fn waits(style: &PullRequestStyle, checks: &[Check]) -> Result<(), String> {
 }
 
 /// Looks once more where the base stands before a forge merges into it, and whether what was planned on it still holds: the
-/// files that are to change, the configuration, and what a person holds are what they were. Returns where it stands then.
+/// files that are to change, those of environments before that it was planned by, the configuration, and what a person holds are what
+/// they were. Returns where it stands then.
 async fn still_planned(
     place: &Place<'_>,
     seen: &CommitId,
-    planned: &PlannedCommit,
+    (planned, rests_on): (&PlannedCommit, &BTreeSet<RepoPath>),
 ) -> Result<Option<CommitId>, GitError> {
-    let files: BTreeSet<RepoPath> = planned.files.iter().map(|edit| edit.file.clone()).collect();
+    let own = planned.files.iter().map(|edit| &edit.file);
+    let files: BTreeSet<RepoPath> = own.chain(rests_on).cloned().collect();
     let (remote, branch, seen) = (Arc::clone(&place.remote), place.branch.clone(), seen.clone());
     blocking(move || {
         let now = remote.tip(&branch)?;

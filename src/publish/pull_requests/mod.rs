@@ -19,6 +19,7 @@ use crate::model::brought::Brought;
 use crate::model::change::{Change, ChangeSet};
 use crate::model::commit::{CommitId, CommitStyle, TRAILER_IMAGE};
 use crate::model::environment::{BranchName, Environment, EnvironmentName, Publish};
+use crate::model::file::RepoPath;
 use crate::model::gate::GateState;
 use crate::model::hold::Hold;
 use crate::model::proposal::{Action, Proposal};
@@ -70,6 +71,8 @@ pub struct Desired {
     pub rebase: Rebase,
     /// How many people must approve its head commit.
     pub approvals: u32,
+    /// The files of environments before, on the same branch, that say that it may come.
+    pub rests_on: BTreeSet<RepoPath>,
     /// What is told of it where its head is made anew, beside what that comes to.
     pub told: Option<String>,
 }
@@ -259,6 +262,8 @@ pub enum Step {
         is_settled: bool,
         /// How many people must approve that very commit.
         approvals: u32,
+        /// The files of environments before that it was planned by: where one has changed it is not merged.
+        rests_on: BTreeSet<RepoPath>,
     },
     /// Takes back that the forge merges it by itself.
     Disarm {
@@ -328,6 +333,7 @@ pub fn desired(
         max_open: environment.and_then(|environment| environment.max_open),
         rebase: styles.1.rebase,
         approvals: 0,
+        rests_on: BTreeSet::new(),
         brought: Brought::of(changes.iter().map(|change| (&change.image, &change.to))),
         told: None,
         key,
@@ -377,6 +383,7 @@ pub fn ordered(
         max_open: None,
         rebase: style.rebase,
         approvals: 0,
+        rests_on: BTreeSet::new(),
         brought: Brought::default(),
         told: None,
         key,

@@ -188,6 +188,16 @@ pub(super) async fn set_changed(
     set(forge, commit, &[wanted, &gone].concat(), now).await
 }
 
+/// Notes as set what [`set_changed`] would set.
+pub(super) fn note_changed(wanted: &[Status], now: &mut Vec<Check>) {
+    let gone: Vec<Status> = left(wanted, now).collect();
+    for status in [wanted, &gone].concat() {
+        if !now.iter().any(|check| is_said(&status, check)) {
+            note(&status, now);
+        }
+    }
+}
+
 /// Whether [`set_changed`] would set any.
 pub(super) fn is_changed(wanted: &[Status], now: &[Check]) -> bool {
     let says = |status: &Status| now.iter().any(|check| is_said(status, check));
@@ -206,8 +216,8 @@ fn is_of(status: &Status, check: &Check) -> bool {
 
 async fn set(forge: &dyn Forge, commit: &CommitId, wanted: &[Status], now: &mut Vec<Check>) -> Result<(), ForgeError> {
     for status in wanted {
-        let known = now.iter_mut().find(|check| is_of(status, check));
-        if known.as_ref().is_some_and(|known| is_said(status, known)) {
+        let known = now.iter().find(|check| is_of(status, check));
+        if known.is_some_and(|known| is_said(status, known)) {
             continue;
         }
         match forge.set_status(commit, status).await {
@@ -218,14 +228,19 @@ async fn set(forge: &dyn Forge, commit: &CommitId, wanted: &[Status], now: &mut 
             }
             Err(error) => return Err(error),
         }
-        let (name, state, text) = (status.context.clone(), status.state, status.text.clone());
-        let set = Check { name, state, word: "set".to_owned(), text, is_run: false, time: None };
-        match known {
-            Some(known) => *known = set,
-            None => now.push(set),
-        }
+        note(status, now);
     }
     Ok(())
+}
+
+/// Notes that a status is set.
+fn note(status: &Status, now: &mut Vec<Check>) {
+    let (name, state, text) = (status.context.clone(), status.state, status.text.clone());
+    let set = Check { name, state, word: "set".to_owned(), text, is_run: false, time: None };
+    match now.iter_mut().find(|check| is_of(status, check)) {
+        Some(known) => *known = set,
+        None => now.push(set),
+    }
 }
 
 /// Returns what is to be said of the gates that are gone, where what they said last would hold something up. Whoever else has set the

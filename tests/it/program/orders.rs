@@ -382,6 +382,22 @@ fn nothing_is_committed_over_an_order_that_a_person_is_to_merge() {
 }
 
 #[test]
+fn what_would_be_merged_on_plain_git_is_told_and_left() {
+    let scene = Scene::new("", "autoMerge", &["acme/web"]);
+    scene.write_to(&["dev"], &["acme/web"], "1.5.0", 3);
+    scene.call(&["run"]).ended(0);
+    let before = scene.remote.git(&["for-each-ref"]);
+    let told = scene.json(&["run", "--dry-run"]);
+    let merged = told["proposals"].as_array().unwrap().iter().filter(|one| one["action"] == "merged").count();
+    assert_eq!((merged, told["changes"].as_array().unwrap().len()), (1, 1), "{told:#}");
+    let told = words(&scene.call(&["run", "--dry-run"]).ended(0).out);
+    assert!(told.contains("merge: prod, ") && told.contains("1 update in 1 file."), "{told}");
+    assert_eq!(scene.remote.git(&["for-each-ref"]), before);
+    scene.call(&["run"]).ended(0);
+    assert_eq!(scene.runs("prod/acme-web.yaml"), "1.5.0");
+}
+
+#[test]
 fn what_was_ordered_for_a_group_is_not_dropped_by_an_order_for_one_image_of_it() {
     let groups = "groups: [{name: shop, images: [HOST/acme/web, HOST/acme/worker]}]\n";
     let scene = Scene::new(groups, "pullRequest", &["acme/web", "acme/worker"]);

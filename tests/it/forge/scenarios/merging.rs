@@ -1,6 +1,7 @@
 //! What is merged, when, and by whom.
 
 use tagboat::model::proposal::Action;
+use tagboat::pass::run::Mode;
 
 use crate::forge::scenarios::{AUTO, GATED, HEAD, Kind, PLAIN, Stage, WEB, manifest};
 use crate::support::forge::{CheckRow, Deed, Fault, NOW, Stands};
@@ -257,6 +258,50 @@ pub(in crate::forge) async fn what_a_person_does_while_a_pass_looks_stops_the_me
     let stage = Stage::merging(kind).await;
     stage.store.trap("GET", "/status", Fault::Meanwhile(Deed::Notes));
     assert_eq!(stage.acts(9).await, Some(Action::Merged));
+}
+
+pub(in crate::forge) async fn what_goes_back_before_while_a_pass_looks_stops_the_merge(kind: Kind) {
+    let stage =
+        Stage::new(kind, &format!("{AUTO}    after: dev\n  - {{name: dev, files: [dev/**], publish: commit}}\n"));
+    stage.push("main", "dev/web.yaml", &manifest("1.5.0"));
+    stage.acts(8).await;
+    stage.check("build", kind.words[0]);
+    stage.store.trap("GET", "/status", Fault::Meanwhile(Deed::GoesBackBefore));
+    let outcome = stage.outcome("mirror", 9).await;
+    let prod = outcome.proposals.iter().find(|one| one.environment.as_str() == "prod").unwrap();
+    assert!(prod.reason.as_ref().is_some_and(|why| why.contains("the base has moved")), "{outcome:#?}");
+    assert_eq!((stage.states(), stage.runs().as_str()), (vec![Stands::Open], "1.4.0"));
+    assert!(stage.store.kept().traps.is_empty());
+}
+
+pub(in crate::forge) async fn a_look_says_what_would_be_merged_and_what_that_waits_for(kind: Kind) {
+    is_told_by_a_look(kind, AUTO).await;
+    // GitLab counts what a gate said last as a pipeline that waits, until a pass says something else.
+    if kind.below != "gitlab/" {
+        is_told_by_a_look(kind, GATED).await;
+    }
+}
+
+async fn is_told_by_a_look(kind: Kind, environment: &str) {
+    let stage = Stage::new(kind, environment);
+    stage.acts(8).await;
+    let looks = async || {
+        stage.requests();
+        let outcome = stage.outcome_of(Mode::DryRun, "mirror", 9).await;
+        assert_eq!(stage.requests().1, [""; 0], "a look writes nothing");
+        (outcome.proposals[0].action, outcome.proposals[0].reason.clone().unwrap_or_default(), outcome.changes.len())
+    };
+    let (action, reason, changes) = looks().await;
+    assert!(reason.contains("no check has reported"), "{reason}");
+    assert_ne!((action, changes), (Action::Merged, 1));
+    stage.check("build", kind.words[1]);
+    let (action, reason, _) = looks().await;
+    assert!(action != Action::Merged && reason.contains("checks are not done: build"), "{action:?} {reason}");
+    stage.check("build", kind.words[0]);
+    assert_eq!(looks().await, (Action::Merged, String::new(), 1));
+    assert_eq!((stage.states(), stage.runs().as_str()), (vec![Stands::Open], "1.4.0"));
+    let outcome = stage.outcome("mirror", 9).await;
+    assert_eq!((outcome.proposals[0].action, outcome.changes.len()), (Action::Merged, 1));
 }
 
 /// Both kinds of checks are asked for where a forge has two.

@@ -277,6 +277,8 @@ macro_rules! scenarios {
                 a_push_right_before_it_is_merged_merges_nothing
                 what_is_merged_while_a_pass_looks_is_not_opened_again
                 what_a_person_does_while_a_pass_looks_stops_the_merge
+                what_goes_back_before_while_a_pass_looks_stops_the_merge
+                a_look_says_what_would_be_merged_and_what_that_waits_for
                 what_a_gate_said_that_is_gone_holds_nothing_up
                 a_pass_that_waits_for_checks_asks_for_nothing_else
                 a_pass_that_only_waits_asks_as_little_as_the_forge_allows

@@ -126,6 +126,8 @@ pub(crate) enum Deed {
     Notes,
     /// Takes back every approval of it.
     Disapproves,
+    /// Takes an environment before back to an earlier version.
+    GoesBackBefore,
 }
 
 /// The next request of this method whose path contains this text meets the fault.
@@ -269,6 +271,8 @@ impl Store {
     }
 
     fn person_does(&self, deed: Deed, pull: &Pull) {
+        const EARLIER: &str = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: ghcr.io/acme/web:1.4.0\n";
+
         const HELD: &str =
             "version: 1\nholds:\n  - image: ghcr.io/acme/web\n    tag: 1.5.0\n    by: Ada\n    reason: it leaks\n";
         let writes_to = |branch: &str, path: &str, text: &str| {
@@ -287,6 +291,7 @@ impl Store {
             Deed::ProposesHold => writes_to("tagboat/@holds", ".tagboat/holds.yaml", HELD),
             Deed::Disapproves => self.change(pull.number, |pull| pull.reviews.clear()),
             Deed::Notes => writes("notes", "nothing to do with it\n"),
+            Deed::GoesBackBefore => writes("dev/web.yaml", EARLIER),
         }
     }
 
