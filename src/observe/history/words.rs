@@ -31,8 +31,8 @@ pub(super) fn mover(
 ) -> (Mover, Word) {
     let left: BTreeSet<String> = steps.iter().map(|(left, _)| format!("{image} {left} -> ")).collect();
     let came: Vec<String> = came_values.iter().map(|value| format!("-> {value}")).collect();
-    let is_own = |message: &&String| {
-        let trailers = trailers(message);
+    let is_own = |told: &&str| {
+        let trailers = trailers(told);
         let of = |key: &str| {
             let found = trailers.iter().filter(move |(name, _)| name.eq_ignore_ascii_case(key));
             found.map(|(_, value)| *value).collect::<Vec<_>>()
@@ -44,7 +44,7 @@ pub(super) fn mover(
                 images.iter().any(|line| line.split(' ').next() == Some(image.as_str()) && line.ends_with(came))
             })
     };
-    let messages = || std::iter::once(&entry.message).chain(&entry.merged);
+    let messages = || std::iter::once(&entry.message).chain(&entry.merged).map(String::as_str);
     // A message that was used again names another beginning. What several commits did is told by all of them.
     let begins = |left: &String| {
         let mut told = messages().flat_map(|message| trailers(message));
@@ -53,7 +53,9 @@ pub(super) fn mover(
             key.eq_ignore_ascii_case(TRAILER_IMAGE) && value.replace('"', "").starts_with(left.as_str())
         })
     };
-    match messages().find(is_own).filter(|_| left.iter().all(begins)) {
+    // A squash of several commits keeps the trailers of each, and what one ordered is no word about another.
+    let own = messages().flat_map(blocks).find(is_own).or_else(|| messages().find(is_own));
+    match own.filter(|_| left.iter().all(begins)) {
         Some(own) => {
             let values: Vec<&Value> = came_values.iter().copied().collect();
             let published = published(own, image, &values);
@@ -130,6 +132,20 @@ pub(super) fn trailers(message: &str) -> Vec<(&str, &str)> {
     message.lines().filter_map(|line| line.split_once(": ")).map(|(key, value)| (key, value.trim())).collect()
 }
 
+/// Cuts a message into the trailers of each commit of Tagboat's that it tells of: these begin with the environment.
+fn blocks(message: &str) -> Vec<&str> {
+    let lines = message.split_inclusive('\n').scan(0, |end, line| {
+        let start = *end;
+        *end += line.len();
+        Some((start, line))
+    });
+    let begins =
+        |line: &str| line.split_once(": ").is_some_and(|(key, _)| key.eq_ignore_ascii_case(TRAILER_ENVIRONMENT));
+    let starts: Vec<usize> = lines.filter(|(_, line)| begins(line)).map(|(start, _)| start).collect();
+    let ends = starts.iter().skip(1).copied().chain([message.len()]);
+    starts.iter().zip(ends).map(|(start, end)| &message[*start..end]).collect()
+}
+
 /// Finds the pull request in the words that forges write into merges: `Merge pull request #12 from`, Gitea's
 /// `Merge pull request 'Title' (#12) from`, `Title (#12)`, `See merge request group/name!12`.
 fn pull_request(message: &str) -> Option<String> {
@@ -204,6 +220,36 @@ mod tests {
         let word = read("Eve\u{1b}[2J", "\u{202e}over\u{7}");
         assert_eq!((word.author.as_str(), word.reason.as_deref()), ("Eve\\u{1b}[2J", Some("\\u{202e}over\\u{7}")));
         assert_eq!(read("Ada", &"x".repeat(5_000)).reason.map(|reason| reason.len()), Some(LONGEST));
+    }
+
+    #[test]
+    fn of_several_commits_that_were_squashed_into_one_each_keeps_its_own_words() {
+        let person = crate::model::commit::Identity { name: "Ada".to_owned(), email: "ada@acme.example".to_owned() };
+        let message = "Both (#3)\n\n* prod: roll web back to 1.4.0\n\nReason: loses sessions\n\nTagboat-Environment: prod\n\
+                       Tagboat-Image: ghcr.io/acme/web 1.5.0 -> 1.4.0\nTagboat-Order: rollback\nTagboat-By: Pat\n\
+                       Tagboat-Reason: loses sessions\n\n* staging: update web to 1.6.0\n\nTagboat-Environment: staging\n\
+                       Tagboat-Image: ghcr.io/acme/web 1.5.0 -> 1.6.0\n";
+        let entry = LogEntry {
+            id: crate::model::commit::CommitId("1".repeat(40).into()),
+            parent: None,
+            is_merge: false,
+            others: Vec::new(),
+            author: person.clone(),
+            committer: person,
+            time: "2026-11-20T08:00:00Z".parse().unwrap(),
+            message: message.to_owned(),
+            merged: Vec::new(),
+        };
+        let of = |environment: &str, to: &str| {
+            let value = |tag: &str| Value { tag: Some(tag.parse().unwrap()), digest: None };
+            let (left, came) = (value("1.5.0"), value(to));
+            let moved = (&BTreeSet::from([(left, came.clone())]), &BTreeSet::from([&came]));
+            mover((&entry, 0), &environment.into(), &"ghcr.io/acme/web".parse().unwrap(), moved)
+        };
+        let (by, word) = of("staging", "1.6.0");
+        assert_eq!((by, word.order, word.by, word.reason), (Mover::Tagboat, None, None, None));
+        let (by, word) = of("prod", "1.4.0");
+        assert_eq!((by, word.order, word.by.as_deref()), (Mover::Tagboat, Some(Ordered::Rollback), Some("Pat")));
     }
 
     #[test]
