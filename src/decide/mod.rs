@@ -11,6 +11,7 @@ mod judge;
 pub mod past;
 pub mod questions;
 mod reading;
+pub mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
 

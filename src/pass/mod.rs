@@ -267,11 +267,11 @@ async fn round(inputs: &Inputs<'_>) -> Result<Planned, PassError> {
         observe::answers::ask(&mut observation, &promoted.questions, inputs.sources).await;
         let whom = observe::checks::Whom { own: &inputs.forge, elsewhere: &elsewhere::asked(inputs.others) };
         observe::checks::ask(&mut observation, &promoted.forge.checks, &whom).await;
-        let style = &inputs.config.pull_request;
         let wants = (&promoted.forge.approvals, environments);
-        observe::checks::approvals(&mut observation, wants, style, &inputs.forge).await;
+        observe::checks::approvals(&mut observation, wants, &inputs.config.pull_request, &inputs.forge).await;
         promoted = promote::promote(&observation, decisions.clone(), environments, groups);
     }
+    report::sizes(&mut promoted);
     refusals::leave(inputs, &mut observation, &mut promoted).await;
     returns::read_before(inputs, &mut observation, &promoted, &seen);
     let settled = returns::settle(inputs, &observation, &mut promoted, &seen).await;

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::repository::Repository;
 use crate::decide::questions::{Followed, follow};
+use crate::decide::steps;
 use crate::model::change::ChangeSet;
 use crate::model::decision::{Decision, Origin, Question, Reason, Verdict};
+use crate::model::environment::{EnvironmentName, Environments};
 use crate::model::image::ImageName;
 use crate::model::observation::Observation;
 use crate::model::outcome::{Explanation, Outcome, Skipped, Trouble};
@@ -13,6 +15,7 @@ use crate::model::site::{PassedOver, PassedOverReason, Place, Site};
 use crate::model::tags::FactKind;
 use crate::model::watch::Watch;
 use crate::pass::{Planned, propose};
+use crate::promote::Promoted;
 
 /// Gathers everything that a plan found into an outcome.
 pub fn outcome(planned: Planned, config: &Repository) -> Outcome {
@@ -40,15 +43,16 @@ pub fn outcome(planned: Planned, config: &Repository) -> Outcome {
     outcome
 }
 
-/// Returns what `explain` says: each decision with what its environment's gates say.
-pub fn explanations(planned: &Planned) -> Vec<Explanation> {
+/// Returns what `explain` says: each decision with what its environment's gates say, in the order of environments.
+pub fn explanations(planned: &Planned, environments: &Environments) -> Vec<Explanation> {
     let of = |decision: &Decision| {
         let question = &decision.question;
         planned.promoted.proposals.iter().find(|proposal| {
             proposal.environment == question.environment && proposal.moves.iter().any(|step| step.answers(question))
         })
     };
-    planned
+    let position = |name: &EnvironmentName| environments.0.iter().position(|environment| environment.name == *name);
+    let mut explanations: Vec<Explanation> = planned
         .promoted
         .decisions
         .iter()
@@ -70,7 +74,28 @@ pub fn explanations(planned: &Planned) -> Vec<Explanation> {
                 ways: planned.promoted.ways.get(&index).cloned().unwrap_or_default(),
             }
         })
-        .collect()
+        .collect();
+    explanations.sort_by_key(|explanation| position(&explanation.decision.question.environment));
+    explanations
+}
+
+/// Fills in the sizes of steps that were decided by what an environment before runs: that may be anything but the registry's newest.
+pub(super) fn sizes(promoted: &mut Promoted) {
+    let Promoted { decisions, proposals, .. } = promoted;
+    let mut policies = BTreeMap::new();
+    for decision in decisions.iter_mut().filter(|decision| decision.question.origin == Origin::Before) {
+        let question = &decision.question;
+        if let Verdict::Move { to, step: step @ None } = &mut decision.verdict {
+            *step = steps::between(&question.policy, &question.current, to);
+        }
+        policies.insert((&question.environment, &question.image, &question.current), &question.policy);
+    }
+    for proposal in proposals {
+        for one in proposal.moves.iter_mut().filter(|one| one.step.is_none()) {
+            let policy = policies.get(&(&proposal.environment, &one.image, &one.from));
+            one.step = policy.and_then(|policy| steps::between(policy, &one.from, &one.to));
+        }
+    }
 }
 
 /// Tells where what a question is about stands.

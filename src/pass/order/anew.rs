@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::config::holds::{self, HOLDS_FILE};
+use crate::decide::steps;
 use crate::edit;
 use crate::git::log::{ChangedFile, MAX_MESSAGE};
 use crate::git::{BlobId, GitError, Remote};
@@ -16,6 +17,7 @@ use crate::model::commit::{CommitId, Sign};
 use crate::model::environment::{BranchName, Environment, EnvironmentName, Publish};
 use crate::model::file::RepoPath;
 use crate::model::gate::Gate;
+use crate::model::history::Ordered;
 use crate::model::hold::Hold;
 use crate::model::image::ImageName;
 use crate::model::proposal::{Action, Move, Proposal};
@@ -297,7 +299,9 @@ fn moves(
                 image: image.clone(),
                 from: question.current.clone(),
                 to: to.clone(),
-                step: None,
+                step: (words.order == Ordered::Promote)
+                    .then(|| steps::between(&question.policy, &question.current, to))
+                    .flatten(),
                 pin: question.policy.pins(),
                 sites,
                 published: promotes::published(observation, image, to).or(dated),

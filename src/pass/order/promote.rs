@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::decide::questions;
+use crate::decide::{questions, steps};
 use crate::model::decision::{Decision, Question, Reason, Verdict, Want};
 use crate::model::environment::{Environment, EnvironmentName};
 use crate::model::gate::{Gate, GateName, GateState};
@@ -379,8 +379,8 @@ async fn step(
         image: image.clone(),
         from: question.current.clone(),
         published: promote::published(&ground.observation, image, &to),
+        step: steps::between(&question.policy, &question.current, &to),
         to,
-        step: None,
         pin: question.policy.pins(),
         sites: question.sites.clone(),
     })

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::decide::steps;
 use crate::edit;
 use crate::git::Remote;
 use crate::model::change::ChangeSet;
@@ -149,7 +150,9 @@ fn proposed(planned: &Planned, environment: &Environment, group: &str, words: &W
             from: question.current.clone(),
             published: promotes::published(&planned.observation, image, to),
             to: to.clone(),
-            step: None,
+            step: (words.order == Ordered::Promote)
+                .then(|| steps::between(&question.policy, &question.current, to))
+                .flatten(),
             pin: question.policy.pins(),
             sites: question.sites.clone(),
         });

@@ -563,3 +563,23 @@ fn check_and_status_tell_with_the_figures_of_a_soak_that_builds_starve() {
         assert!(!told.contains("starved-soak"), "{told}");
     }
 }
+
+#[test]
+fn a_step_from_the_environment_before_tells_its_size_whatever_else_the_registry_has() {
+    let scene = Scene::new("", &["1.4.0", "1.5.0", "1.6.0"]);
+    // The order of letters is another one than that of promotion.
+    let called = config(&scene.world, "    publish: commit\n").replace("name: dev", "name: test");
+    let called = called.replace("after: dev", "after: test").replace("name: prod", "name: live");
+    scene.people.commit_files(&[(".tagboat.yaml", &called)], "Names", 1);
+    scene.write("dev", "1.5.0", "By hand", 2);
+    let json = scene.json(&["run", "--dry-run"]);
+    let changes = json["changes"].as_array().unwrap();
+    let live = changes.iter().find(|change| change["environment"] == "live").unwrap();
+    assert_eq!((live["to"]["tag"].as_str(), &live["step"]), (Some("1.5.0"), &"minor".into()), "{json}");
+    let folder = scene.people.folder.display().to_string();
+    let told = words(&scene.world.tagboat(&["explain", &scene.image(), "-C", &folder]).ended(0).out);
+    assert!(told.contains("chosen: 1.5.0 (minor step)"), "{told}");
+    assert!(told.contains("1.5.0: chosen, the environment before has it"), "{told}");
+    assert!(told.contains("1.6.0: chosen, best that semver 1.x allows"), "{told}");
+    assert!(told.find("in test") < told.find("in live"), "{told}");
+}
