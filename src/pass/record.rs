@@ -27,7 +27,7 @@ use crate::pass::grounds::{self, Looked, Seen, Sight};
 use crate::pass::hold;
 use crate::pass::view::Branches;
 use crate::promote::drift::{self, Comparing, Drift, Runs, Standing};
-use crate::promote::figures::{figures, is_traced};
+use crate::promote::figures::{figures, is_dated, is_traced};
 use crate::promote::matching::Matching;
 use crate::promote::record::{self, Known};
 use crate::{decide, promote};
@@ -158,7 +158,10 @@ pub fn delivery(ledger: &Ledger<'_>, from: Timestamp, to: Timestamp) -> Result<D
             is_traced(environments, &entries, &told.timelines, (from, to))
         }
     };
-    let told = read(ledger, &looked, &Asking::All(None), &is_known)?;
+    // The commit that tells when a version was published may lie behind all of that.
+    let is_enough =
+        |told: &Told| is_known(told) && is_dated(&entries(ledger, &looked.sites, told), &told.timelines, (from, to));
+    let told = read(ledger, &looked, &Asking::All(None), &is_enough)?;
     let entries = entries(ledger, &looked.sites, &told);
     let is_cut = !told.whole && !is_known(&told);
     Ok(Delivery {

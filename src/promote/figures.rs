@@ -1,6 +1,6 @@
 //! Delivery figures from the record: how often, how fast, how often in vain, and how soon mended.
 //!
-//! Entry points: [`figures`], and [`is_traced`], which says whether history was read far enough for them. Pure. The definitions
+//! Entry points: [`figures`], and [`is_traced`] and [`is_dated`], which say whether history was read far enough for them. Pure. The definitions
 //! stand in `docs/promotion.md`, and beside each function here.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,6 +78,15 @@ pub fn is_traced(
         let mut first = environment.into_iter().flat_map(|environment| first_before(environment, environments));
         first.all(|first| arrival(environments, first, timelines, entry).is_some())
     })
+}
+
+/// Whether some commit tells of each version that came in a period when it was published.
+pub fn is_dated(
+    entries: &[Entry],
+    timelines: &BTreeMap<(EnvironmentName, ImageName), Timeline>,
+    period: (Timestamp, Timestamp),
+) -> bool {
+    entries.iter().filter(|entry| is_brought_in(entry, period)).all(|entry| from_image(timelines, entry).is_some())
 }
 
 fn is_brought_in(entry: &Entry, (from, to): (Timestamp, Timestamp)) -> bool {

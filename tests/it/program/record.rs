@@ -565,6 +565,27 @@ fn check_and_status_tell_with_the_figures_of_a_soak_that_builds_starve() {
 }
 
 #[test]
+fn report_reads_on_for_the_commit_that_tells_when_a_version_was_published() {
+    let scene = Scene::new("    publish: commit\n", &["1.4.0"]);
+    let image = scene.image();
+    let message = format!(
+        "dev: update web\n\nTagboat-Environment: dev\nTagboat-Image: {image} 1.4.0 -> 1.5.0\nTagboat-Dated: {image} \
+         2026-01-01T12:00:00Z 1.5.0\n"
+    );
+    scene.write("dev", "1.5.0", &message, 2);
+    scene.write("dev", "1.4.0", "Back", 3);
+    for number in 0..60 {
+        scene.people.commit_files(&[("readme", &format!("{number}\n"))], "Docs", 4);
+    }
+    scene.write("dev", "1.5.0", "Again", 20);
+    for since in ["2026-01-19", "2026-01-01"] {
+        let json = scene.json(&["report", "--since", since, "--until", "2026-01-21"]);
+        let dated = &json["environments"][0]["dated"];
+        assert_eq!(dated["known"], dated["of"], "{since}: {json}");
+    }
+}
+
+#[test]
 fn a_step_from_the_environment_before_tells_its_size_whatever_else_the_registry_has() {
     let scene = Scene::new("", &["1.4.0", "1.5.0", "1.6.0"]);
     // The order of letters is another one than that of promotion.
