@@ -19,7 +19,8 @@ use crate::model::site::Value;
 use crate::model::tags::TagIndex;
 use crate::model::watch::{Watch, WatchState};
 use crate::policy::spelling;
-use crate::promote::matching::{Counterpart, Matching};
+use crate::promote::matching::Matching;
+use crate::promote::running::Running;
 use crate::promote::{ForgeWants, introduced, watch};
 
 /// What a question comes to.
@@ -168,16 +169,6 @@ fn concerned<'a>(environment: &'a Environment, environments: &'a Environments) -
 /// Why nothing comes where several environments come before.
 const APART: &str = "the environments before it do not run the same version";
 
-/// What the environments before one run together.
-pub(super) enum Running {
-    /// All of them this.
-    One(Value),
-    /// Each one version, and not the same.
-    Apart,
-    /// Nothing that could come, and why.
-    Not(Candidate),
-}
-
 /// What is known of versions whose time to go back by themselves is over, and that would go on.
 #[derive(Debug, Default)]
 pub(super) struct Late {
@@ -217,8 +208,8 @@ impl Search<'_> {
                 Candidate::Blocked(reason) if counts_introduced && self.is_barred(decision, &value) => (None, reason),
                 other => return other,
             },
-            Running::Apart if counts_introduced => (None, APART.to_owned()),
-            Running::Apart => return Candidate::Blocked(APART.to_owned()),
+            Running::Apart(who) if counts_introduced => (None, format!("{APART}: {who}")),
+            Running::Apart(who) => return Candidate::Blocked(format!("{APART}: {who}")),
             Running::Not(candidate) => return candidate,
         };
         if let Some(reason) = self.untold(environment, &decision.question.image) {
@@ -438,51 +429,6 @@ impl Search<'_> {
         self.observation.pasts.get(&(environment.clone(), image.clone()))?.as_ref().ok()
     }
 
-    /// Finds the one value that every environment before runs.
-    pub(super) fn running(&self, decision: &Decision, environment: &Environment) -> Running {
-        let image = &decision.question.image;
-        let mut values = BTreeSet::new();
-        for before in predecessors(environment) {
-            if let Some(reason) = self.observation.half_known.get(before) {
-                return Running::Not(Candidate::Blocked(format!("what {before} runs is not fully known: {reason}")));
-            }
-            let runs = runs(self.observation, self.decisions, before, image);
-            match runs.len() {
-                0 => {
-                    let reason = format!("{before}, which comes before it, does not run this image");
-                    return Running::Not(Candidate::Blocked(reason));
-                }
-                1 => values.extend(runs),
-                _ => {
-                    let here = (image, decision.question.sites.as_slice());
-                    let file = |site: usize| self.observation.sites.get(site).map(|site| &site.file);
-                    let why = match self.matching.counterpart(environment, before, here) {
-                        Counterpart::One(value) => {
-                            values.insert(value);
-                            continue;
-                        }
-                        Counterpart::Missing(site) => {
-                            file(site).map(|file| format!("; no place there stands for {file}"))
-                        }
-                        Counterpart::Ambiguous(site) => file(site).map(|file| {
-                            format!("; neither globs nor names tell which of its places stands for {file}")
-                        }),
-                        Counterpart::Several => None,
-                    };
-                    let mut reason = format!("{before} runs several versions of it: {}", list(&runs));
-                    reason.push_str(&why.unwrap_or_default());
-                    return Running::Not(Candidate::Blocked(reason));
-                }
-            }
-        }
-        let mut values = values.into_iter();
-        match (values.next(), values.next()) {
-            (Some(value), None) => Running::One(value.clone()),
-            (None, _) => Running::Not(Candidate::Keep),
-            (Some(_), Some(_)) => Running::Apart,
-        }
-    }
-
     /// Whether the policy here refuses a version for what it is by itself, not for what runs here: what the environment before
     /// had earlier may come all the same.
     fn is_barred(&self, decision: &Decision, value: &Value) -> bool {
@@ -598,8 +544,4 @@ fn forward(observation: &Observation, decision: &Decision, tag: &Tag) -> Result<
             "{tag}, which the environment before it runs, is not in the registry's list any more"
         ))),
     }
-}
-
-fn list(values: &BTreeSet<&Value>) -> String {
-    values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

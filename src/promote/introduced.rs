@@ -14,8 +14,9 @@ use crate::model::gate::{GateSpec, SoakCount};
 use crate::model::history::Timeline;
 use crate::model::proposal::Move;
 use crate::model::site::Value;
-use crate::promote::candidates::{Candidate, Running, Search, judge, predecessors, runs};
+use crate::promote::candidates::{Candidate, Search, judge, predecessors, runs};
 use crate::promote::gates;
+use crate::promote::running::Running;
 
 /// Whether soak counts from the introduction in an environment.
 pub(super) fn counts(environment: &Environment) -> bool {
@@ -114,7 +115,7 @@ impl Search<'_> {
                     Candidate::Undecided(_) => return Together::Alone,
                     _ => None,
                 },
-                Running::Apart => None,
+                Running::Apart(_) => None,
                 Running::Not(_) => return Together::Alone,
             };
             running.push(step);

@@ -12,6 +12,7 @@ pub mod matching;
 pub mod order;
 pub mod places;
 pub mod record;
+mod running;
 mod stage;
 mod watch;
 mod ways;

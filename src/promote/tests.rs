@@ -140,7 +140,8 @@ fn several_environments_before_must_agree() {
     ]);
     let decisions = [decision(WEB, "eu", "1.3.0"), decision(WEB, "us", "1.2.0"), decision(WEB, "prod", "1.0.0")];
     let promoted = promote(&observation(&[WEB]), decisions.to_vec(), &environments, &Groups::default());
-    assert!(told(&promoted)[1].ends_with("do not run the same version"), "{:?}", told(&promoted));
+    let rows = told(&promoted);
+    assert!(rows[1].ends_with("do not run the same version: eu runs 1.3.0, us runs 1.2.0"), "{rows:?}");
 }
 
 #[test]
@@ -353,7 +354,8 @@ fn introduced(eu: &[(&str, i64)], us: &[(&str, i64)], hour: i64) -> Vec<String> 
 fn counted_from_the_introduction_the_newest_that_all_have_had_comes_though_they_run_different_ones() {
     let eu = [("1.0.0", 0), ("1.1.0", 1), ("1.2.0", 4)];
     let us = [("1.0.0", 0), ("1.1.0", 2), ("1.3.0", 5)];
-    let apart = format!("{WEB}: in prod: the environments before it do not run the same version");
+    let apart =
+        format!("{WEB}: in prod: the environments before it do not run the same version: eu runs 1.2.0, us runs 1.3.0");
     assert_eq!(introduced(&eu, &us, 6), ["prod/ghcr.io-acme-web: 1.0.0 -> 1.1.0 committed"]);
     // It waits until the last of them has had it for long enough.
     assert_eq!(introduced(&eu[..2], &us, 3), ["prod/ghcr.io-acme-web: 1.0.0 -> 1.1.0 waiting"]);
