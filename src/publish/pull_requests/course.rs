@@ -60,7 +60,8 @@ pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Sta
         return course;
     }
     if let Some(head) = head.filter(|head| head.is_order && !wanted.is_order) {
-        leave(ordered(&head.name));
+        let is_lacking = open.is_none() && standing.pull_requests.is_some();
+        leave(if is_lacking { unopened(&head.name) } else { ordered(&head.name) });
         if let (Some(open), Some(said)) = (open, standing.said.get(&head.name)) {
             course.steps.extend(of_order_now(open, said.as_deref()));
         }
@@ -155,6 +156,13 @@ pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Sta
 /// Says that an order keeps everything else away.
 pub fn ordered(head: &BranchName) -> String {
     format!("a person ordered what stands in {head}: it stays until it is merged, or the branch removed")
+}
+
+/// Says the same where no pull request of the order is open: it could not be opened, or somebody closed it.
+fn unopened(head: &BranchName) -> String {
+    format!(
+        "a person ordered what stands in {head}, and no pull request is open for it: order it again, or remove the branch"
+    )
 }
 
 /// Says why something may not come beside an open pull request of another head that brings it already: a person holds that, or has

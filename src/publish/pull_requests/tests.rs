@@ -281,3 +281,20 @@ fn a_head_that_is_moved_without_a_new_word_is_noted_so_that_a_pass_which_is_kill
     (open.marker, open.body) = (marker::read(&noted), noted);
     assert_eq!(steps(&planned(&[same], current, vec![open])), ["statuses", "rewrite"]);
 }
+
+#[test]
+fn an_order_of_which_no_pull_request_is_open_is_left_alone_with_what_is_to_be_done() {
+    let order = HeadBranch { is_order: true, ..head("order") };
+    let reason = |pull_requests| {
+        let standing = Standing { heads: vec![order.clone()], pull_requests, ..Standing::default() };
+        let course = plan(&[wanted("key")], &standing, "tagboat/", &Unsure::default()).remove(0);
+        assert_eq!((course.action, course.steps), (Action::LeftAlone, Vec::new()));
+        course.reason.unwrap_or_default()
+    };
+    let lacking = "no pull request is open for it: order it again, or remove the branch";
+    assert!(reason(Some(Vec::new())).ends_with(lacking));
+    // Plain Git has none; there the branch stands for it.
+    assert!(reason(None).ends_with("it stays until it is merged, or the branch removed"));
+    let open = pull_request(1, State::Open, "order");
+    assert!(reason(Some(vec![open])).ends_with("it stays until it is merged, or the branch removed"));
+}
