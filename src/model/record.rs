@@ -188,13 +188,20 @@ impl Status {
     pub fn all_holds(&self) -> Vec<Hold> {
         let taken = self.taken_back.iter().filter_map(|(environment, image, taken)| {
             let day = taken.time.strftime("%Y-%m-%d");
+            let told = format!("taken back to {} on {day} (commit {})", taken.instead, taken.commit.short());
+            // Where the tag stayed, another digest of it comes as ever.
+            let digest = taken.value.digest.as_ref().filter(|_| taken.value.tag == taken.instead.tag);
+            let reason = match digest {
+                Some(digest) => format!("{digest} alone, with nothing to release: {told}"),
+                None => told,
+            };
             Some(Hold {
                 environment: Some(environment.clone()),
                 image: image.clone(),
                 tag: taken.value.tag.clone()?,
                 until: None,
                 by: Some(taken.by.clone()),
-                reason: Some(format!("taken back to {} on {day} (commit {})", taken.instead, taken.commit.short())),
+                reason: Some(reason),
             })
         });
         self.holds.iter().cloned().chain(taken).collect()
@@ -228,5 +235,36 @@ impl Standing {
                 proposal.reason = Some(reason.to_owned());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::history::{Means, TakenBack};
+
+    #[test]
+    fn a_digest_that_was_taken_back_is_told_as_that_and_not_as_its_tag() {
+        let value = |letter: &str| Value {
+            tag: Some("stable".parse().unwrap()),
+            digest: Some(format!("sha256:{}", letter.repeat(64)).parse().unwrap()),
+        };
+        let taken = |value: Value, instead: Value| TakenBack {
+            value,
+            instead,
+            commit: CommitId("c1".into()),
+            time: Timestamp::UNIX_EPOCH,
+            by: "Ada".to_owned(),
+            means: Means::Commit,
+        };
+        let reason = |taken: TakenBack| {
+            let taken_back = vec![("prod".into(), "ghcr.io/acme/web".parse().unwrap(), taken)];
+            let status = Status { taken_back, ..Status::default() };
+            status.all_holds()[0].reason.clone().unwrap()
+        };
+        let told = reason(taken(value("b"), value("a")));
+        assert!(told.starts_with(&format!("sha256:{} alone, with nothing to release: taken back", "b".repeat(64))));
+        let other = Value { tag: Some("1.4.0".parse().unwrap()), digest: None };
+        assert!(reason(taken(value("b"), other)).starts_with("taken back to 1.4.0"));
     }
 }
