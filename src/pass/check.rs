@@ -51,6 +51,7 @@ pub fn check(
             sites.extend(own.map(|site| Site { branch: Some(branch.clone()), ..site }));
         }
         rules(config, file, &sites, &mut findings);
+        groups(config, file, &sites, &mut findings);
         environments(config, file, &scanned, branches, &mut findings)?;
         findings.extend(alone::only_in_one(config, &survey, &sites));
         findings.extend(elsewhere::circles(config, others));
@@ -68,6 +69,28 @@ pub fn check(
         (one.severity, &one.file, one.position).cmp(&(other.severity, &other.file, other.position))
     });
     Ok(findings)
+}
+
+/// Groups that no image is of, since each is of a group before.
+fn groups(config: &Repository, file: &str, sites: &[Site], findings: &mut Vec<Finding>) {
+    let images: BTreeSet<_> = sites.iter().filter_map(|site| site.image.as_ref()).collect();
+    for group in &config.groups.0 {
+        let is_named = |image: &&&ImageName| group.images.iter().any(|glob| glob.matches(image.as_str()));
+        let mut named = images.iter().filter(is_named).peekable();
+        let is_own = |image: &&ImageName| config.groups.of(image).is_some_and(|own| own.name == group.name);
+        if named.peek().is_none() || named.any(is_own) {
+            continue;
+        }
+        findings.push(Finding {
+            severity: Severity::Warning,
+            rule: "unmatched-group",
+            message: format!("every image of the group `{}` is taken by a group before it", group.name),
+            hint: Some("the first group that matches wins: put the narrower one first".to_owned()),
+            file: Some(file.to_owned()),
+            away: None,
+            position: None,
+        });
+    }
 }
 
 /// Rules that no reference meets, because there is none or an earlier rule takes them all.

@@ -311,6 +311,19 @@ fn check_finds_rules_and_environments_without_effect() {
 }
 
 #[test]
+fn check_tells_of_a_group_of_which_each_image_is_of_one_before() {
+    let world = world();
+    let groups = "groups:\n  - {name: all, images: [ghcr.io/acme/*]}\n  - {name: shop, images: [ghcr.io/acme/web]}\n  \
+                  - {name: other, images: [ghcr.io/other/*]}\nenvironments:";
+    world.write(".tagboat.yaml", CONFIG.replace("environments:", groups));
+    let checked = world.tagboat(&["check", "--output", "json"]).ended(0).json();
+    let findings = checked["findings"].as_array().unwrap();
+    let messages: Vec<_> =
+        findings.iter().filter(|one| one["rule"] == "unmatched-group").map(|one| one["message"].clone()).collect();
+    assert_eq!(messages, ["every image of the group `shop` is taken by a group before it"], "{checked}");
+}
+
+#[test]
 fn schema_prints_the_schemas_that_are_kept() {
     let world = World::new();
     assert_eq!(
