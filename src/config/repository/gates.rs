@@ -164,7 +164,7 @@ pub(crate) fn gates(raw: RawGates, publish: Publish, reader: &mut Reader<'_>) ->
             let hint = "name one, or remove `windows`".to_owned();
             reader.fault(windows.span, "without a window nothing would ever be promoted", Some(hint));
         }
-        gates.push(GateSpec::Windows(windows.value.into_iter().map(|raw| window(raw.value)).collect()));
+        gates.push(GateSpec::Windows(windows.value.into_iter().map(|raw| window(raw.value, reader)).collect()));
     }
     if let Some(freezes) = raw.freezes.value() {
         gates.push(GateSpec::Freezes(freezes.into_iter().filter_map(|raw| freeze(raw, reader)).collect()));
@@ -186,9 +186,15 @@ pub(crate) fn gates(raw: RawGates, publish: Publish, reader: &mut Reader<'_>) ->
     gates
 }
 
-fn window(raw: RawWindow) -> Window {
-    let mut days: Vec<Weekday> = match raw.days.value() {
-        Some(days) => days.0.into_iter().flat_map(|day| day.value.0).collect(),
+fn window(raw: RawWindow, reader: &mut Reader<'_>) -> Window {
+    let mut days: Vec<Weekday> = match raw.days.given {
+        Some(days) => {
+            if days.value.0.is_empty() {
+                let hint = "name one, or remove `days`".to_owned();
+                reader.fault(days.span, "a window without a day never opens", Some(hint));
+            }
+            days.value.0.into_iter().flat_map(|day| day.value.0).collect()
+        }
         None => DAYS.iter().map(|(_, _, day)| *day).collect(),
     };
     days.sort_by_key(|day| day.to_monday_zero_offset());
