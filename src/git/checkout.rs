@@ -26,7 +26,7 @@ pub struct Checkout {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CheckoutError {
     /// Neither the folder nor one above it is a repository.
-    #[error("{} is in no Git repository: name the folder of a checkout, or work without one: --repo URL", .0.display())]
+    #[error("{} is in no Git repository: name the folder of a checkout, or give a command that has it --repo URL", .0.display())]
     NotARepository(PathBuf),
     /// The repository cannot be read; the reason in words.
     #[error("the Git repository at {} cannot be read: {reason}", .folder.display())]
@@ -40,7 +40,7 @@ pub enum CheckoutError {
     #[error("{} is a bare repository: use --repo with its path", .0.display())]
     Bare(PathBuf),
     /// There is no remote of that name.
-    #[error("{} has no remote `origin`: add one, or name the repository with --repo URL", .0.display())]
+    #[error("{} has no remote `origin`: add one, or give a command that has it --repo URL", .0.display())]
     NoOrigin(PathBuf),
     /// The remote's URL is unusable.
     #[error("the remote `origin` of {}: {reason}", .root.display())]

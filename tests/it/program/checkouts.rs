@@ -218,7 +218,7 @@ fn a_folder_that_is_no_checkout_is_refused() {
     let world = World::new();
     let refused = world.tagboat(&["run"]).ended(2);
     assert_snapshot!(refused.err, @"
-    error: . is in no Git repository: name the folder of a checkout, or work without one: --repo URL
+    error: . is in no Git repository: name the folder of a checkout, or give a command that has it --repo URL
     ");
     let bare = world.repository("acme/web:1.4.0");
     let folder = bare.folder.display().to_string();
