@@ -57,7 +57,8 @@ pub(super) fn run(session: &Session, arguments: &Check) -> Outcome {
         // Other repositories are looked at where the operator's file lists them all.
         let others = match named.filter(|_| is_sound && has_others) {
             Some(service) => {
-                let open = pass::setup::neighbours(service, &session.environment);
+                let own = pass::setup::own(&Target::Checkout { folder, branch: None });
+                let open = pass::setup::neighbours(own.as_ref(), service, &session.environment);
                 session.runtime()?.block_on(pass::elsewhere::view(&config, &open))
             }
             None => Others::new(),

@@ -62,7 +62,7 @@ fn run(session: &Session, order: &Order, reason: Option<&str>, publishing: &Publ
         remote,
         branch: &branch,
         config: session.common.config.as_deref().map(setup::repository_file).transpose()?,
-        neighbours: &setup::neighbours(&service, &session.environment),
+        neighbours: &setup::neighbours(Some(&url), &service, &session.environment),
         source: &*source,
         sources: &setup::sources(&service, &session.environment),
         cache: session.cache(&service),

@@ -82,6 +82,7 @@ impl From<SetupError> for Failure {
             | SetupError::Branch(_)
             | SetupError::ForgeUrl(_)
             | SetupError::App(_)
+            | SetupError::SeveralServers { .. }
             | SetupError::Unsupported(_)
             | SetupError::Variable(_)
             | SetupError::Unreadable { .. }

@@ -40,7 +40,7 @@ pub(super) fn run(session: &Session, arguments: &Run) -> Outcome {
         remote,
         branch: &branch,
         config,
-        neighbours: &setup::neighbours(&service, &session.environment),
+        neighbours: &setup::neighbours(Some(&url), &service, &session.environment),
         source: &*source,
         sources: &setup::sources(&service, &session.environment),
         cache: session.cache(&service),

@@ -141,7 +141,9 @@ impl Session {
         let target = Target::Checkout { folder, branch: None };
         let (publishing, branch) = setup::asked(&target, forge, &service, &self.environment);
         let runtime = self.runtime()?;
-        let others = runtime.block_on(elsewhere::view(&config, &setup::neighbours(&service, &self.environment)));
+        let own = setup::own(&target);
+        let open = setup::neighbours(own.as_ref(), &service, &self.environment);
+        let others = runtime.block_on(elsewhere::view(&config, &open));
         let inputs = Inputs {
             config: &config,
             files: &*viewed.files,

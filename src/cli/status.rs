@@ -32,7 +32,9 @@ pub(super) fn run(session: &Session, arguments: &Status) -> Outcome {
     };
     let (publishing, branch) = setup::asked(&target, arguments.forged.named(), &service, &session.environment);
     let runtime = session.runtime()?;
-    let others = runtime.block_on(elsewhere::view(&config, &setup::neighbours(&service, &session.environment)));
+    let own = setup::own(&target);
+    let open = setup::neighbours(own.as_ref(), &service, &session.environment);
+    let others = runtime.block_on(elsewhere::view(&config, &open));
     let awaited = match may_look(session, &publishing) {
         false => Awaited::default(),
         true => runtime.block_on(async {

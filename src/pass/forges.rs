@@ -28,7 +28,7 @@ pub(super) struct Address<'a> {
     pub(super) repository: &'a RemoteUrl,
     /// What `--forge-url` says.
     pub(super) named: Option<&'a str>,
-    /// The token of the operator's file for this repository.
+    /// The token for this repository: that of the operator's file, else a variable's.
     pub(super) token: Option<SecretString>,
     /// How the forge is connected to.
     pub(super) connection: Connection,
@@ -76,41 +76,13 @@ pub(super) fn told(repository: &RemoteUrl, environment: &Environment) -> Option<
     (is_gitea || is_here(ci_gitea(environment))).then_some(ForgeChoice::Gitea)
 }
 
-/// Returns the variables whose token is for a repository on this forge, and for its Git server, the first one first: no other forge's
-/// token is shown to either. Where no forge is known, and none is told by the host, that is the one for any.
-pub(super) fn token_variables(
-    choice: ForgeChoice,
-    repository: &RemoteUrl,
-    environment: &Environment,
-) -> &'static [&'static str] {
-    let choice = match choice {
-        ForgeChoice::Auto | ForgeChoice::Plain => told(repository, environment),
-        choice => Some(choice),
-    };
-    // In their own CI the job's token stands where GitHub's would.
-    let is_ci = ci_gitea(environment).is_some_and(|ci| ci.host_str() == host_name(repository).as_deref());
-    match choice {
-        Some(ForgeChoice::GitHub) => &["TAGBOAT_TOKEN", "GITHUB_TOKEN"],
-        Some(ForgeChoice::GitLab) => &["TAGBOAT_TOKEN", "GITLAB_TOKEN"],
-        Some(ForgeChoice::Gitea) if is_ci => &["TAGBOAT_TOKEN", "GITEA_TOKEN", "GITHUB_TOKEN"],
-        Some(ForgeChoice::Gitea) => &["TAGBOAT_TOKEN", "GITEA_TOKEN"],
-        Some(ForgeChoice::Auto | ForgeChoice::Plain) | None => &["TAGBOAT_TOKEN"],
-    }
-}
-
-/// Returns the token that a variable holds for a repository on this forge.
-pub(super) fn token(choice: ForgeChoice, repository: &RemoteUrl, environment: &Environment) -> Option<SecretString> {
-    token_variables(choice, repository, environment).iter().find_map(|name| environment.secret(name).ok())
-}
-
 /// Returns the pull requests of a repository on GitHub; as an App where the operator names one.
 ///
 /// # Errors
 ///
 /// [`SetupError::ForgeUrl`] when the address is none.
 pub(super) fn github(address: &Address<'_>, app: Option<&NamedApp>) -> Result<Publishing, SetupError> {
-    let variable = || token(ForgeChoice::GitHub, address.repository, address.environment);
-    let forge = match (app, address.token.clone().or_else(variable)) {
+    let forge = match (app, address.token.clone()) {
         (Some(app), _) => of_app(address, app)?,
         (None, Some(token)) => {
             let print = Print::of(&["token", token.expose_secret()]);
@@ -253,8 +225,7 @@ pub(super) fn of_actions(named: Option<SecretString>, environment: &Environment)
 /// [`SetupError::ForgeUrl`] when the address is none.
 pub(super) fn gitlab(address: &Address<'_>) -> Result<Publishing, SetupError> {
     let Some(place) = place(address, ci_gitlab(address.environment), "api/v4")? else { return Ok(nowhere("gitlab")) };
-    let variable = || token(ForgeChoice::GitLab, address.repository, address.environment);
-    let token = address.token.clone().or_else(variable).map(GitLabToken::Access);
+    let token = address.token.clone().map(GitLabToken::Access);
     let token = match token {
         // Many hand the job's own token on under another name.
         Some(GitLabToken::Access(token)) if is_job_token(&token, address.environment) => Some(GitLabToken::Job(token)),
@@ -301,8 +272,7 @@ pub(super) fn gitea(address: &Address<'_>) -> Result<Publishing, SetupError> {
             "`{path}` is no owner/name on Gitea: where it lies below a path of its host, `--forge-url` says which"
         )));
     };
-    let variable = || token(ForgeChoice::Gitea, address.repository, address.environment);
-    let token = address.token.clone().or_else(variable);
+    let token = address.token.clone();
     let print = match &token {
         None => Print::of(&["nobody"]),
         Some(token) => Print::of(&["token", token.expose_secret()]),
@@ -373,7 +343,7 @@ fn named_url(text: &str) -> Result<Url, SetupError> {
 }
 
 /// Returns the host without its port, in lower case.
-fn host_name(repository: &RemoteUrl) -> Option<String> {
+pub(super) fn host_name(repository: &RemoteUrl) -> Option<String> {
     let host = repository.host()?;
     let name = match host.rsplit_once(':') {
         Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => name,
@@ -395,7 +365,7 @@ fn ci_gitlab(environment: &Environment) -> Option<Url> {
 }
 
 /// The runners of Gitea and Forgejo set GitHub's variables, and one of their own.
-fn ci_gitea(environment: &Environment) -> Option<Url> {
+pub(super) fn ci_gitea(environment: &Environment) -> Option<Url> {
     let is_set = |name: &str| environment.variable(name).is_some_and(|value| value == "true");
     let is_ci = is_set("GITEA_ACTIONS") || is_set("FORGEJO_ACTIONS");
     environment.github_api_url().filter(|_| is_ci).and_then(|url| named_url(url).ok())
@@ -485,33 +455,6 @@ mod tests {
         assert_eq!(is_own(&[actions, ("GITHUB_TOKEN", "ghs_t"), ("TAGBOAT_TOKEN", "ghs_t")], None), OfActions::Surely);
         assert_eq!(is_own(&[actions, ("TAGBOAT_TOKEN", "ghs_t")], None), OfActions::Perhaps);
         assert_eq!(is_own(&[actions, ("TAGBOAT_TOKEN", "ghp_t")], None), OfActions::No);
-    }
-
-    #[test]
-    fn no_token_of_one_forge_is_for_another() {
-        let all = [("GITHUB_TOKEN", "hub"), ("GITLAB_TOKEN", "lab"), ("GITEA_TOKEN", "tea")];
-        let shown = |choice, url: &str, further: &[(&str, &str)]| {
-            let environment = Environment::of(all.iter().chain(further).copied());
-            token(choice, &url.parse().unwrap(), &environment).map(|token| token.expose_secret().to_owned())
-        };
-        let own = "https://git.acme.example/a/b.git";
-        for (choice, url, expected) in [
-            (ForgeChoice::GitHub, own, Some("hub")),
-            (ForgeChoice::GitLab, own, Some("lab")),
-            (ForgeChoice::Gitea, own, Some("tea")),
-            (ForgeChoice::Plain, own, None),
-            (ForgeChoice::Auto, own, None),
-            (ForgeChoice::Auto, "https://gitlab.com/a/b.git", Some("lab")),
-            (ForgeChoice::Plain, "https://github.com/a/b.git", Some("hub")),
-            (ForgeChoice::Plain, "https://codeberg.org/a/b.git", Some("tea")),
-        ] {
-            assert_eq!(shown(choice, url, &[]).as_deref(), expected, "{choice:?} {url}");
-            assert_eq!(shown(choice, url, &[("TAGBOAT_TOKEN", "any")]).as_deref(), Some("any"), "{choice:?} {url}");
-        }
-        let ci =
-            [("GITEA_ACTIONS", "true"), ("GITHUB_API_URL", "https://git.acme.example/api/v1"), ("GITEA_TOKEN", "")];
-        assert_eq!(shown(ForgeChoice::Gitea, own, &ci).as_deref(), Some("hub"), "the token of its own job");
-        assert_eq!(shown(ForgeChoice::Gitea, "https://codeberg.org/a/b.git", &ci), None, "it is for that host alone");
     }
 
     #[test]

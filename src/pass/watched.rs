@@ -23,7 +23,7 @@ use crate::pass::hold::{self, HoldError};
 use crate::pass::order::{self, Order, OrderError, Ordering};
 use crate::pass::propose::Publishing;
 use crate::pass::run::{self, Mode, Run};
-use crate::pass::setup::{self, ForgeChoice, Opened, SetupError, Target};
+use crate::pass::setup::{self, ForgeChoice, Opened, Regard, SetupError, Target};
 use crate::pass::status::Memory;
 use crate::pass::{Detail, PassError, Progress};
 use crate::registry::TagSource;
@@ -331,10 +331,10 @@ impl Watcher {
 
     fn open(&self, clients: &Clients, url: &str) -> Result<Opened, SetupError> {
         let target = Target::Url { url, branch: None };
-        setup::remote_by(clients, &target, ForgeChoice::Auto, &self.service, &self.environment)
+        setup::remote_by(clients, Regard::Listed, &target, ForgeChoice::Auto, &self.service, &self.environment)
     }
 
     fn publishing(&self, clients: &Clients, url: &RemoteUrl) -> Result<Publishing, SetupError> {
-        setup::publishing_by(clients, ForgeChoice::Auto, None, url, &self.service, &self.environment)
+        setup::publishing_by(clients, Regard::Listed, (ForgeChoice::Auto, None), url, &self.service, &self.environment)
     }
 }

@@ -149,7 +149,7 @@ pub(super) enum Command {
   tagboat run --dry-run                         what a run would do
   tagboat run --image ghcr.io/acme/web          right after its build: this image alone
 
-The token comes from TAGBOAT_TOKEN, else GITHUB_TOKEN, GITLAB_TOKEN or GITEA_TOKEN.")]
+The token comes from TAGBOAT_TOKEN, else from that of its forge: GITHUB_TOKEN, GITLAB_TOKEN or GITEA_TOKEN.")]
     Run(Run),
     /// Tell for one image why each tag was or was not chosen
     #[command(after_help = "Examples:

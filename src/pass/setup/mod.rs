@@ -4,6 +4,7 @@
 
 mod repositories;
 mod sources;
+mod tokens;
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -35,10 +36,10 @@ use crate::registry::settings::{
 use crate::registry::snapshot::{Recorder, Snapshot, SnapshotError};
 use crate::signature::trust::{MAX_TRUSTED_ROOT, TrustedRoot};
 
-pub(super) use crate::pass::setup::repositories::watched;
 pub use crate::pass::setup::repositories::{
-    ForgeChoice, Opened, Target, asked, neighbours, person, program, publishing, remote, secret,
+    ForgeChoice, Opened, Target, asked, neighbours, own, person, program, publishing, remote, secret,
 };
+pub(super) use crate::pass::setup::repositories::{Regard, watched};
 pub(super) use crate::pass::setup::repositories::{
     let_go, named_token, neighbours_by, publishing_by, remote_by, settled,
 };
@@ -113,6 +114,17 @@ pub enum SetupError {
     /// The GitHub App that the operator names lets nobody in.
     #[error("the GitHub App: {0}")]
     App(String),
+    /// A variable holds a token, and nothing tells for which of several servers.
+    #[error(
+        "{variable} is not shown to the servers of several repositories without `auth`, of which {other} is one: give each entry one of \
+         its own, as `auth: {{tokenEnv: {variable}}}` where that token is for it"
+    )]
+    SeveralServers {
+        /// The variable.
+        variable: &'static str,
+        /// A repository on another server.
+        other: String,
+    },
     /// The mirror could not be opened.
     #[error(transparent)]
     Git(#[from] GitError),

@@ -14,6 +14,7 @@ use crate::pass::clients::Clients;
 use crate::pass::elsewhere::Neighbour;
 use crate::pass::forges::{self, NamedApp};
 use crate::pass::propose::Publishing;
+use crate::pass::setup::tokens;
 use crate::pass::setup::{MAX_SECRET, SetupError, pass_end, read};
 use crate::pass::transport;
 use crate::pass::view::Unseen;
@@ -67,6 +68,18 @@ pub struct Opened {
     pub url: RemoteUrl,
 }
 
+/// How a repository comes to be worked on, which tells whether the tokens that variables hold are for it: nobody wrote beside them for
+/// which server they are.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::pass) enum Regard<'a> {
+    /// It is the one that a command is about, whose tokens they are.
+    Own,
+    /// It is looked at beside that one, where there is any: they are for it if it is on the same server.
+    Beside(Option<&'a RemoteUrl>),
+    /// It is one of all that the operator's file lists: they are for these if all are on one server.
+    Listed,
+}
+
 /// Returns clients for a command, which is one pass from its beginning to its end.
 fn of_command(service: &Service) -> Clients {
     Clients::default().until(pass_end(service))
@@ -84,14 +97,14 @@ pub fn publishing(
     service: &Service,
     environment: &Environment,
 ) -> Result<Publishing, SetupError> {
-    publishing_by(&of_command(service), choice, named, url, service, environment)
+    publishing_by(&of_command(service), Regard::Own, (choice, named), url, service, environment)
 }
 
 /// As [`publishing`], by clients that were made before.
 pub(in crate::pass) fn publishing_by(
     clients: &Clients,
-    choice: ForgeChoice,
-    named: Option<&str>,
+    regard: Regard<'_>,
+    (choice, named): (ForgeChoice, Option<&str>),
     url: &RemoteUrl,
     service: &Service,
     environment: &Environment,
@@ -100,7 +113,13 @@ pub(in crate::pass) fn publishing_by(
     let choice = settled(choice, url, service, environment);
     let named = named.or_else(|| entry.and_then(|entry| entry.forge_url.as_deref()));
     let connection = transport::forge(service, entry);
-    let token = named_token(url, service, environment)?;
+    let is_app = matches!(entry.and_then(|entry| entry.auth.as_ref()), Some(RepositoryAuth::GithubApp { .. }));
+    let token = match (choice, named_token(url, service, environment)?) {
+        (ForgeChoice::Plain | ForgeChoice::Auto, _) => None,
+        (_, Some(token)) => Some(token),
+        (_, None) if is_app => None,
+        (choice, None) => variable_token((url, choice), regard, service, environment)?,
+    };
     let address = forges::Address { repository: url, named, token, connection, environment, clients };
     match choice {
         ForgeChoice::Plain => Ok(Publishing::Plain),
@@ -168,6 +187,17 @@ pub fn asked(
     }
 }
 
+/// Returns the URL of the repository that a command is about, where it has one.
+pub fn own(target: &Target<'_>) -> Option<RemoteUrl> {
+    match target {
+        Target::Checkout { folder, .. } => {
+            let (_, origin) = crate::git::checkout::Checkout::discover_origin(folder).ok()?;
+            Some(origin)
+        }
+        Target::Url { url, .. } => url.parse().ok(),
+    }
+}
+
 /// Returns who is at work on a repository: whom the environment names, else Git's own `user.name`.
 pub fn person(target: &Target<'_>, environment: &Environment) -> Option<String> {
     let folder = match target {
@@ -213,12 +243,13 @@ pub fn remote(
     service: &Service,
     environment: &Environment,
 ) -> Result<Opened, SetupError> {
-    remote_by(&of_command(service), target, choice, service, environment)
+    remote_by(&of_command(service), Regard::Own, target, choice, service, environment)
 }
 
 /// As [`remote`], by clients that were made before.
 pub(in crate::pass) fn remote_by(
     clients: &Clients,
+    regard: Regard<'_>,
     target: &Target<'_>,
     choice: ForgeChoice,
     service: &Service,
@@ -239,7 +270,7 @@ pub(in crate::pass) fn remote_by(
             (url, branch.map(BranchName::from).or(watched))
         }
     };
-    let access = access((&url, choice), service, environment, clients)?;
+    let access = access((&url, choice), regard, service, environment, clients)?;
     let folder = mirror_folder(&url, service, environment)?;
     let mirror = Mirror::open_until(clients.ends(), &folder, url.clone(), access, program(environment))?;
     let mirror = mirror.with_keys(keys(service, environment)?).told_to(clients.witness().clone());
@@ -252,25 +283,33 @@ pub(in crate::pass) fn remote_by(
 }
 
 /// Returns how the other repositories are opened that a configuration names: those that the operator's file lists, and
-/// no other, each with its own credential.
+/// no other, each with its own credential. `own` is the one that the command is about: without `auth`, others are shown the token that is
+/// in a variable on its server alone.
 pub fn neighbours<'a>(
+    own: Option<&'a RemoteUrl>,
     service: &'a Service,
     environment: &'a Environment,
 ) -> impl Fn(&str) -> Result<Neighbour, Unseen> + Sync + 'a {
     let clients = of_command(service);
-    move |text| neighbour(text, service, environment, &clients)
+    move |text| neighbour(text, Regard::Beside(own), service, environment, &clients)
 }
 
-/// As [`neighbours`], by clients that were made before.
+/// As [`neighbours`] for a service, by clients that were made before.
 pub(in crate::pass) fn neighbours_by<'a>(
     clients: &'a Clients,
     service: &'a Service,
     environment: &'a Environment,
 ) -> impl Fn(&str) -> Result<Neighbour, Unseen> + Sync + 'a {
-    move |text| neighbour(text, service, environment, clients)
+    move |text| neighbour(text, Regard::Listed, service, environment, clients)
 }
 
-fn neighbour(text: &str, service: &Service, environment: &Environment, clients: &Clients) -> Result<Neighbour, Unseen> {
+fn neighbour(
+    text: &str,
+    regard: Regard<'_>,
+    service: &Service,
+    environment: &Environment,
+    clients: &Clients,
+) -> Result<Neighbour, Unseen> {
     let url: RemoteUrl = text.parse().map_err(|error: UrlError| Unseen::Failed(error.to_string()))?;
     if service.repositories.is_empty() {
         return Err(Unseen::Absent(
@@ -288,8 +327,8 @@ fn neighbour(text: &str, service: &Service, environment: &Environment, clients: 
     let failed = |error: SetupError| Unseen::Failed(error.to_string());
     let target = Target::Url { url: &watched.url, branch: None };
     let Opened { remote, branch, url } =
-        remote_by(clients, &target, ForgeChoice::Auto, service, environment).map_err(failed)?;
-    let publishing = publishing_by(clients, ForgeChoice::Auto, None, &url, service, environment);
+        remote_by(clients, regard, &target, ForgeChoice::Auto, service, environment).map_err(failed)?;
+    let publishing = publishing_by(clients, regard, (ForgeChoice::Auto, None), &url, service, environment);
     // Whom to ask about checks is wanted by some gates alone, which say so.
     let publishing = publishing.unwrap_or_else(|error| Publishing::Missing(error.to_string()));
     Ok(Neighbour { remote, branch, publishing })
@@ -319,6 +358,7 @@ pub(in crate::pass) fn watched<'a>(service: &'a Service, url: &RemoteUrl) -> Opt
 
 fn access(
     (url, choice): (&RemoteUrl, ForgeChoice),
+    regard: Regard<'_>,
     service: &Service,
     environment: &Environment,
     clients: &Clients,
@@ -336,9 +376,57 @@ fn access(
         }
         None => {
             let choice = settled(choice, url, service, environment);
-            let token = forges::token(choice, url, environment);
+            let token = match url.reach() {
+                Reach::Http => variable_token((url, choice), regard, service, environment)?,
+                Reach::Ssh | Reach::Local => None,
+            };
             let token = token.or_else(|| forges::job_token(url, environment));
             Ok(token.map_or(Access::None, |token| by_token(token, environment)))
+        }
+    }
+}
+
+/// Returns the token that a variable holds for a repository of which the operator's file names none.
+///
+/// # Errors
+///
+/// [`SetupError::SeveralServers`] where the operator's file lists repositories of several servers that would all be shown it.
+fn variable_token(
+    (url, choice): (&RemoteUrl, ForgeChoice),
+    regard: Regard<'_>,
+    service: &Service,
+    environment: &Environment,
+) -> Result<Option<SecretString>, SetupError> {
+    let Some((variable, token)) = tokens::token(choice, url, environment) else { return Ok(None) };
+    // An entry that names a variable says whose token it holds.
+    let is_elsewhere = |entry: &&service::WatchedRepository| {
+        entry.url.parse::<RemoteUrl>().is_ok_and(|other| !other.is_local() && !tokens::is_same_server(url, &other))
+    };
+    let names_it = |entry: &service::WatchedRepository| matches!(&entry.auth, Some(RepositoryAuth::Token(SecretPlace::Variable(name))) if name.0 == variable);
+    let elsewhere = || service.repositories.iter().filter(is_elsewhere);
+    if elsewhere().any(names_it) {
+        return Ok(None);
+    }
+    match regard {
+        Regard::Own => Ok(Some(token)),
+        Regard::Beside(own) => Ok(own.filter(|own| tokens::is_same_server(own, url)).map(|_same| token)),
+        Regard::Listed => {
+            let takes_it = |entry: &&service::WatchedRepository| {
+                let Ok(other) = entry.url.parse::<RemoteUrl>() else { return false };
+                let choice = settled(ForgeChoice::Auto, &other, service, environment);
+                let is_shown = match (&entry.auth, choice) {
+                    (Some(RepositoryAuth::Token(_) | RepositoryAuth::GithubApp { .. }), _) => false,
+                    (None, _) if other.reach() == Reach::Http => true,
+                    // Its API alone, where there is one.
+                    (_, ForgeChoice::Plain | ForgeChoice::Auto) => false,
+                    _ => true,
+                };
+                is_shown && tokens::token(choice, &other, environment).is_some_and(|(name, _)| name == variable)
+            };
+            match elsewhere().find(takes_it) {
+                None => Ok(Some(token)),
+                Some(entry) => Err(SetupError::SeveralServers { variable, other: entry.url.clone() }),
+            }
         }
     }
 }

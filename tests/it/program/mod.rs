@@ -44,6 +44,7 @@ mod signing;
 mod snapshot;
 mod streams;
 mod together;
+mod tokens;
 mod told;
 mod transport;
 mod update;

@@ -37,6 +37,7 @@ struct Shared {
     root: PathBuf,
     rules: Mutex<Rules>,
     requests: Mutex<Vec<String>>,
+    shown: Mutex<Vec<String>>,
 }
 
 /// A running server; it ends with the test's process.
@@ -54,8 +55,12 @@ impl GitServer {
 
     /// Serves the bare repositories of a folder behind a gate.
     pub(crate) fn start_behind(gate: &Gate, root: &Path, rules: Rules) -> Self {
-        let shared =
-            Arc::new(Shared { root: root.to_owned(), rules: Mutex::new(rules), requests: Mutex::new(Vec::new()) });
+        let shared = Arc::new(Shared {
+            root: root.to_owned(),
+            rules: Mutex::new(rules),
+            requests: Mutex::default(),
+            shown: Mutex::default(),
+        });
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
@@ -78,11 +83,18 @@ impl GitServer {
     pub(crate) fn requests(&self) -> Vec<String> {
         std::mem::take(&mut *self.shared.requests.lock().unwrap())
     }
+
+    /// Takes the `Authorization` headers that came so far.
+    pub(crate) fn shown(&self) -> Vec<String> {
+        std::mem::take(&mut *self.shared.shown.lock().unwrap())
+    }
 }
 
 async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
     shared.requests.lock().unwrap().push(format!("{} {}", parts.method, parts.uri));
+    let credential = parts.headers.get("authorization").and_then(|value| value.to_str().ok());
+    shared.shown.lock().unwrap().extend(credential.map(str::to_owned));
     let rules = shared.rules.lock().unwrap().clone();
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let path = parts.uri.path().to_owned();
