@@ -202,9 +202,12 @@ impl Scene {
     }
 }
 
+/// How somebody changes the configuration.
+type Change = fn(String) -> String;
+
 #[tokio::test]
 async fn what_is_not_known_now_leaves_a_head_branch_of_another_name_as_it_is() {
-    let changes: [(&str, fn(String) -> String); 2] = [
+    let changes: [(&str, Change); 2] = [
         ("tagboat/prod/shop", |config| config + SHOP),
         ("tagboat/live/ghcr.io-acme-web", |config| config.replace("name: prod", "name: live")),
     ];

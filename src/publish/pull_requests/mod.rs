@@ -428,7 +428,7 @@ impl Unsure {
             let mut known = environments.iter().filter_map(|one| self.doubtful.get(&key(image, one)));
             known.any(|running| !running.contains(version))
         };
-        let mut pairs = brought.into_iter().flat_map(|brought| brought.pairs());
+        let mut pairs = brought.into_iter().flat_map(Brought::pairs);
         images.iter().any(is_unknown) || pairs.any(|(image, version)| is_doubtful(image, version))
     }
 }

@@ -311,7 +311,7 @@ async fn merges_by_itself_only_what_waits_for_required_checks() {
 
 #[tokio::test]
 async fn is_stopped_before_anything_changes() {
-    crate::forge::scenarios::merging::a_forge_is_stopped_before_anything_changes(GITHUB, "build").await;
+    Box::pin(crate::forge::scenarios::merging::a_forge_is_stopped_before_anything_changes(GITHUB, "build")).await;
 }
 
 #[tokio::test]
