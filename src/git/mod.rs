@@ -142,6 +142,22 @@ pub struct Head {
     pub beneath: Beneath,
 }
 
+impl Head {
+    /// Returns the commit below everything that the branch brings, by first parents; `None` where that lies deeper than was looked.
+    pub fn fork(&self) -> Option<&CommitId> {
+        let beneath = match &self.beneath {
+            Beneath::Nothing => &[],
+            Beneath::Commits(beneath) => beneath.as_slice(),
+            Beneath::TooMany => return None,
+        };
+        let mut below = self.step.entry.parent.as_ref();
+        while let Some(entry) = beneath.iter().find(|entry| Some(&entry.id) == below) {
+            below = entry.parent.as_ref();
+        }
+        below
+    }
+}
+
 /// The commits between the base and the one on top of a head branch.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Beneath {

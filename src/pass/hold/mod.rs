@@ -283,6 +283,10 @@ async fn once(given: &Holding<'_>, order: &Order) -> Result<Option<Outcome>, Hol
         Err(HoldError::NotHeld { .. }) if before.as_ref().is_some_and(|before| !before.held.is_empty()) => {
             String::new()
         }
+        Err(HoldError::NotHeld { what, advice }) => {
+            let advice = held_by_order(place, (order, &image)).await?.unwrap_or(advice);
+            return Err(HoldError::NotHeld { what, advice });
+        }
         Err(error) => return Err(error),
     };
     if let Publishing::Missing(reason) = &given.publishing {
@@ -462,6 +466,19 @@ fn edited(
             Ok((after, HoldChange { held: Vec::new(), released, by: by.clone(), reason: reason.clone() }))
         }
     }
+}
+
+/// Says which open rollback or return holds what is to be released, where one does.
+async fn held_by_order(place: Place<'_>, (order, image): (&Order, &ImageName)) -> Result<Option<String>, HoldError> {
+    let Order::Release { tag, .. } = order else { return Ok(None) };
+    let Place { remote, publishing, config, branch, base, .. } = place;
+    let awaited = awaited(remote, publishing, config, (branch, base), None).await?;
+    let is_it = |hold: &&Hold| hold.image == *image && tag.as_ref().is_none_or(|tag| hold.is_of(tag));
+    let held = awaited.holds.iter().find(is_it);
+    Ok(held.map(|hold| {
+        let said = hold.reason.as_deref().unwrap_or_default();
+        format!("what goes back holds it, and is {said}: close that, or merge it and release the version then")
+    }))
 }
 
 /// Says which entry holds what is not held by itself in the environment that was named.

@@ -11,9 +11,10 @@ use jiff::Timestamp;
 use crate::config::holds::{self, HOLDS_FILE};
 use crate::config::repository::Repository;
 use crate::forge::{Finishing, Forge, ForgeError};
-use crate::git::{BlobId, GitError, Head, Remote};
+use crate::git::log::LogEntry;
+use crate::git::{Beneath, BlobId, GitError, Head, Remote, TreeEntry};
 use crate::model::change::FileEdit;
-use crate::model::commit::CommitId;
+use crate::model::commit::{CommitId, TRAILER_FAILED, TRAILER_ORDER};
 use crate::model::environment::{BranchName, EnvironmentName, Publish};
 use crate::model::file::RepoPath;
 use crate::model::hold::Hold;
@@ -132,13 +133,47 @@ pub(super) async fn all(place: Place<'_>) -> Result<(Branches, Branches), PassEr
         let mut going_back = Vec::new();
         for (name, tip) in others {
             let head = remote.head(&name, &tip, (&branch, &base))?;
-            if head.step.changed.iter().any(|changed| changed.path.as_str() == HOLDS_FILE) {
+            if goes_back(&head) && brings_holds(&*remote, &head)? {
                 going_back.push((name, tip));
             }
         }
         Ok((proposed, going_back))
     };
     Ok(blocking(work).await?)
+}
+
+/// Whether a head branch is an order or a return, as its commits say: people may have pushed onto it, and others are called so, too.
+fn goes_back(head: &Head) -> bool {
+    let says = |entry: &LogEntry| {
+        entry
+            .message
+            .lines()
+            .any(|line| [TRAILER_ORDER, TRAILER_FAILED].iter().any(|trailer| line.starts_with(trailer)))
+    };
+    says(&head.step.entry)
+        || match &head.beneath {
+            Beneath::Nothing => false,
+            Beneath::Commits(beneath) => beneath.iter().any(says),
+            Beneath::TooMany => true,
+        }
+}
+
+/// Whether a head branch changes the file of holds, in the commit on top or in one beneath: somebody may have pushed onto a rollback.
+fn brings_holds(remote: &dyn Remote, head: &Head) -> Result<bool, GitError> {
+    if head.step.changed.iter().any(|changed| changed.path.as_str() == HOLDS_FILE) {
+        return Ok(true);
+    }
+    if head.is_empty || head.beneath == Beneath::Nothing {
+        return Ok(false);
+    }
+    // What cannot be compared is looked at whole.
+    let Some(fork) = head.fork() else { return Ok(true) };
+    Ok(holds_blob(remote, &head.tip)? != holds_blob(remote, fork)?)
+}
+
+fn holds_blob(remote: &dyn Remote, commit: &CommitId) -> Result<Option<BlobId>, GitError> {
+    let is_it = |entry: &TreeEntry| entry.path.as_ref().is_ok_and(|path| path.as_str() == HOLDS_FILE);
+    Ok(remote.entries(commit)?.into_iter().find(is_it).map(|entry| entry.blob))
 }
 
 /// Looks at what one branch proposes. `None` where all of it is merged, or taken back there.
@@ -196,9 +231,8 @@ fn read(
     }
     let released: Vec<Hold> = before.iter().filter(|hold| !has(&after, hold) && has(&there, hold)).cloned().collect();
     let (is_own, is_on_tip) = (looked.is_own, looked.is_on_tip);
-    let entries = remote.entries(base)?;
-    let stands = entries.iter().find(|entry| entry.path.as_ref() == Ok(&path)).map(|entry| &entry.blob);
-    let is_fresh = is_on_tip || changed.is_some_and(|changed| changed.before.as_ref() == stands);
+    let stands = holds_blob(&**remote, base)?;
+    let is_fresh = is_on_tip || changed.is_some_and(|changed| changed.before == stands);
     let proposed = Proposed { head: name.clone(), tip, held, released, is_own, is_on_tip, is_fresh };
     Ok(Some(proposed))
 }
@@ -210,7 +244,7 @@ fn since(
     head: &Head,
     path: &RepoPath,
 ) -> Result<Vec<Hold>, PassError> {
-    let Some(parent) = head.step.entry.parent.as_ref().filter(|parent| *parent != base) else { return Ok(Vec::new()) };
+    let Some(parent) = head.fork().filter(|fork| *fork != base) else { return Ok(Vec::new()) };
     let line = remote.history(branch, base, SEEN_WITHIN, &|wanted| wanted == path.as_str())?;
     let Some(made) = line.steps.iter().position(|step| step.entry.id == *parent) else { return Ok(Vec::new()) };
     let mut since = Vec::new();
@@ -359,8 +393,13 @@ async fn propose_on(
         tracing::warn!(%error, %head, "the gates that the base requires could not be shown on it: order it again");
     }
     // A branch that is left of an earlier one may have a pull request that the listing of branches tells nothing of.
-    let standing = match standing {
+    let listed = match standing {
         Standing::Nothing => open(place, &head).await.map_err(at_forge)?,
+        known => known,
+    };
+    // What was closed or merged since it was listed holds nothing, whatever is written there.
+    let standing = match listed {
+        Standing::Open(open) if !forge.is_open(&open).await.map_err(at_forge)? => Standing::Nothing,
         known => known,
     };
     let (title, text) = words(change, forge);

@@ -437,3 +437,59 @@ fn a_rollback_holds_what_it_leaves_although_that_is_proposed_to_be_held() {
     // The other one may be closed.
     assert!(scene.holds(head.trim()).contains("reason: \"worse\""), "{}", scene.holds(head.trim()));
 }
+
+#[test]
+fn what_a_rollback_holds_stays_held_while_people_push_onto_its_branch() {
+    let scene = Scene::new(None);
+    scene.remote.git(&["config", "core.hooksPath", "/nowhere"]);
+    let people = Repository { folder: scene.world.scratch.path("people") };
+    scene.remote.git(&["clone", "--quiet", &scene.url, &people.folder.display().to_string()]);
+    people.commit_files(&[("dev/web.yaml", &scene.world.deployment("acme/web:1.5.0"))], "By hand", 3);
+    people.git(&["push", "--quiet", "origin", "main"]);
+    scene.call(&["rollback", "dev", "web", "--reason", "worse"]).ended(0);
+    let held = || {
+        let status = scene.world.tagboat(&["status", "--repo", &scene.url, "--branch", "main"]).ended(0);
+        words(&status.out).contains("not merged yet")
+    };
+    assert!(held());
+    let refused = scene.call(&["release", "web:1.5.0"]).ended(2);
+    assert!(
+        words(&refused.err).contains("what goes back holds it") && refused.err.contains("close that"),
+        "{refused:?}"
+    );
+    let head = scene.remote.git(&["for-each-ref", "--format=%(refname:short)", "refs/heads/tagboat/dev/*"]);
+    let head = head.trim();
+    people.git(&["fetch", "--quiet", "origin"]);
+    people.git(&["checkout", "--quiet", "-b", "back", &format!("origin/{head}")]);
+    people.commit_files(&[("README.md", "more to read\n")], "Say why", 4);
+    people.git(&["push", "--quiet", "origin", &format!("back:{head}")]);
+    assert!(held(), "the commit on top changes no holds, the one beneath does");
+    // As a forge's "Update branch" does it.
+    people.git(&["checkout", "--quiet", "main"]);
+    people.commit_files(&[("NEWS.md", "news\n")], "News", 5);
+    people.git(&["push", "--quiet", "origin", "main"]);
+    people.git(&["checkout", "--quiet", "back"]);
+    people.git(&["merge", "--quiet", "--no-edit", "main"]);
+    people.git(&["push", "--quiet", "origin", &format!("back:{head}")]);
+    assert!(held(), "the merge changes no holds, what it was made on does");
+    scene.remote.git(&["update-ref", "-d", &format!("refs/heads/{head}")]);
+    assert!(!held(), "what nobody asks for any more holds nothing");
+}
+
+#[test]
+fn what_was_closed_since_it_was_listed_gets_no_further_hold() {
+    for name in ["github", "gitlab", "gitea"] {
+        let scene = Scene::new(Some(name));
+        scene.call(&["hold", "web:1.5.0", "--reason", "loses sessions"]).ended(0);
+        let body = |number| scene.store().pull(number).body;
+        let before = body(1);
+        scene.store().change(1, |pull| pull.state = Stands::Closed);
+        scene.store().kept().late = 1;
+        scene.call(&["hold", "web:1.4.1", "--reason", "loses them, too"]).ended(0);
+        assert_eq!((body(1), scene.store().kept().late), (before, 0), "{name}");
+        let pull = scene.store().pull(2);
+        assert!(pull.state == Stands::Open && pull.body.contains("1.4.1"), "{name}: {}", pull.body);
+        scene.call(&["run"]).ended(0);
+        assert!(scene.remote.git(&["for-each-ref", "refs/heads/tagboat/dev/*"]).is_empty(), "{name}");
+    }
+}
