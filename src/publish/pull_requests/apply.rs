@@ -9,9 +9,10 @@ use jiff::Timestamp;
 
 use crate::forge::turns::Turn;
 use crate::forge::{Finishing, Forge, ForgeError};
-use crate::git::{GitError, Remote};
+use crate::git::{BlobId, GitError, Remote};
 use crate::model::commit::CommitId;
 use crate::model::environment::BranchName;
+use crate::model::file::RepoPath;
 use crate::model::marker;
 use crate::model::outcome::Landed;
 use crate::model::proposal::Action;
@@ -60,6 +61,8 @@ pub struct Applied {
     pub has_moved: bool,
     /// Whether a head branch was made anew because it was behind: one in a pass, since each merge leaves the others behind.
     pub(super) has_rebased: bool,
+    /// The files of what the forge merged, with what became of them.
+    pub(super) changed: BTreeMap<RepoPath, BlobId>,
     /// What was told of those that may be merged, before anything was done.
     pub(super) seen: BTreeMap<Number, Glance>,
 }

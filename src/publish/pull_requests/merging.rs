@@ -2,7 +2,7 @@
 //!
 //! Entry points: `merge` and `forward`. Whether the gates pass was decided before.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::forge::{Forge, ForgeError};
@@ -128,7 +128,7 @@ pub(super) async fn merge(
         }
         Verdict::Ready => {}
     }
-    let Some(now) = still_planned(place, tip, (again, rests_on)).await? else {
+    let Some(now) = still_planned(place, tip, (again, rests_on), &applied.changed).await? else {
         course.reason = Some("the base has moved since it was looked at: the next pass looks again".to_owned());
         return Ok(());
     };
@@ -144,6 +144,7 @@ pub(super) async fn merge(
         Merge::Merged(merged) => {
             course.action = Action::Merged;
             applied.landed.push(landed(course, merged, again));
+            applied.changed.extend(changed(place, commit, again).await?);
             return remove(place, head, commit).await;
         }
         Merge::Enqueued => {
@@ -189,7 +190,7 @@ pub(super) async fn lands_next(
     lands: &mut BTreeSet<RepoPath>,
 ) -> Result<(), MakeError> {
     let files = order.again.files.iter().map(|edit| edit.file.clone()).collect::<BTreeSet<_>>();
-    if files.iter().chain(order.rests_on).any(|file| lands.contains(file)) {
+    if !files.is_disjoint(lands) {
         course.reason =
             Some("another one that is merged first changes the same files: the next pass looks again".to_owned());
     } else if let Some(reason) = proposed_meanwhile(place).await? {
@@ -436,28 +437,50 @@ fn waits(style: &PullRequestStyle, checks: &[Check]) -> Result<(), String> {
 }
 
 /// Looks once more where the base stands before a forge merges into it, and whether what was planned on it still holds: the
-/// files that are to change, those of environments before that it was planned by, the configuration, and what a person holds are what
-/// they were. Returns where it stands then.
+/// files that are to change, those of environments before that it was planned by (or what this pass made of these by merging others),
+/// the configuration, and what a person holds are what they were. Returns where it stands then.
 async fn still_planned(
     place: &Place<'_>,
     seen: &CommitId,
     (planned, rests_on): (&PlannedCommit, &BTreeSet<RepoPath>),
+    merged: &BTreeMap<RepoPath, BlobId>,
 ) -> Result<Option<CommitId>, GitError> {
-    let own = planned.files.iter().map(|edit| &edit.file);
-    let files: BTreeSet<RepoPath> = own.chain(rests_on).cloned().collect();
+    let own: BTreeSet<&RepoPath> = planned.files.iter().map(|edit| &edit.file).collect();
+    let files: BTreeSet<RepoPath> = own.iter().copied().chain(rests_on).cloned().collect();
     let (remote, branch, seen) = (Arc::clone(&place.remote), place.branch.clone(), seen.clone());
+    let mut merged = merged.clone();
+    merged.retain(|path, _| rests_on.contains(path) && !own.contains(path));
     blocking(move || {
         let now = remote.tip(&branch)?;
         if now == seen {
             return Ok(Some(now));
         }
         let counts = |path: &RepoPath| path.as_str().starts_with(OWN) || files.contains(path);
-        let of = |commit: &CommitId| -> Result<BTreeSet<(RepoPath, BlobId)>, GitError> {
+        let of = |commit: &CommitId| -> Result<BTreeMap<RepoPath, BlobId>, GitError> {
             let entries = remote.entries(commit)?.into_iter();
             let counting = entries.filter_map(|entry| Some((entry.path.ok().filter(counts)?, entry.blob)));
             Ok(counting.collect())
         };
-        Ok((of(&seen)? == of(&now)?).then_some(now))
+        let mut expected = of(&seen)?;
+        expected.extend(merged);
+        Ok((expected == of(&now)?).then_some(now))
+    })
+    .await
+}
+
+/// Returns what a head commit that was merged made of the files that it changes.
+async fn changed(
+    place: &Place<'_>,
+    commit: &CommitId,
+    planned: &PlannedCommit,
+) -> Result<BTreeMap<RepoPath, BlobId>, GitError> {
+    let files: BTreeSet<RepoPath> = planned.files.iter().map(|edit| edit.file.clone()).collect();
+    let (remote, commit) = (Arc::clone(&place.remote), commit.clone());
+    blocking(move || {
+        let entries = remote.entries(&commit)?.into_iter();
+        let of_files =
+            entries.filter_map(|entry| Some((entry.path.ok().filter(|path| files.contains(path))?, entry.blob)));
+        Ok(of_files.collect())
     })
     .await
 }

@@ -134,19 +134,29 @@ pub(in crate::forge) async fn several_that_touch_different_files_merge_in_one_pa
     let stage = Stage::new(kind, AUTO).with_two();
     stage.outcome("mirror", 8).await;
     for pull in stage.pulls() {
-        let row = CheckRow {
-            sha: pull.sha,
-            name: "build".to_owned(),
-            word: kind.words[0].to_owned(),
-            text: String::new(),
-            at: NOW,
-            is_run: true,
-        };
-        stage.store.kept().checks.push(row);
+        stage.check_at(pull.sha, "build", kind.words[0]);
     }
     let outcome = stage.outcome("mirror", 9).await;
     let merged = outcome.proposals.iter().filter(|proposal| proposal.action == Action::Merged).count();
     assert_eq!((merged, stage.states()), (2, vec![Stands::Merged, Stands::Merged]));
+}
+
+/// Else the later one would be made anew each time that the earlier one is merged first, and never come.
+pub(in crate::forge) async fn an_environment_and_the_one_after_it_are_merged_in_one_pass(kind: Kind) {
+    let dev = "  - {name: dev, files: [dev/**], publish: autoMerge}\n";
+    let stage = Stage::new(kind, &format!("{AUTO}    after: dev\n{dev}"));
+    stage.push("main", "dev/web.yaml", &manifest("1.5.0"));
+    stage.tags.set(WEB, ["1.4.0", "1.5.0", "1.6.0"]);
+    stage.outcome("mirror", 8).await;
+    assert_eq!(stage.states(), [Stands::Open; 2]);
+    for pull in stage.pulls() {
+        stage.check_at(pull.sha, "build", kind.words[0]);
+    }
+    stage.outcome("mirror", 9).await;
+    // The same pass proposes what came before with it.
+    assert_eq!(stage.states(), [Stands::Merged, Stands::Merged, Stands::Open]);
+    assert_eq!(stage.runs(), "1.5.0");
+    assert_eq!(stage.store.repository.show("main", "dev/web.yaml"), manifest("1.6.0").into_bytes());
 }
 
 /// Two groups whose images stand in one file, on lines side by side or far apart, and a third one elsewhere.

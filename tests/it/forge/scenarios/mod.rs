@@ -185,7 +185,11 @@ impl Stage {
 
     /// Reports a check on the head of the newest pull request.
     pub(crate) fn check(&self, name: &str, word: &str) {
-        let sha = self.pulls().last().unwrap().sha.clone();
+        self.check_at(self.pulls().last().unwrap().sha.clone(), name, word);
+    }
+
+    /// Reports a check of any head.
+    fn check_at(&self, sha: String, name: &str, word: &str) {
         let row =
             CheckRow { sha, name: name.to_owned(), word: word.to_owned(), text: String::new(), at: NOW, is_run: true };
         self.store.kept().checks.push(row);
@@ -289,6 +293,7 @@ macro_rules! scenarios {
                 a_head_that_is_behind_is_made_anew_where_the_base_wants_it
                 pull_requests_beyond_the_limit_wait_for_their_turn
                 several_that_touch_different_files_merge_in_one_pass
+                an_environment_and_the_one_after_it_are_merged_in_one_pass
                 groups_that_share_a_file_are_merged_one_after_the_other
                 groups_that_share_a_file_lose_nothing_when_all_could_be_merged;
             opening:
