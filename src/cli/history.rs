@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cli::Outcome;
-use crate::cli::arguments::{History, OutputFormat, Report, Source};
+use crate::cli::arguments::{Forged, History, OutputFormat, Report, Source};
 use crate::cli::output::{Failure, note, print};
 use crate::cli::session::Session;
 use crate::cli::source;
@@ -13,7 +13,7 @@ use crate::model::environment::EnvironmentName;
 use crate::model::image::ImageName;
 use crate::pass::elsewhere::Others;
 use crate::pass::record::{self, Asked, Ledger, MOST_READ, RecordError};
-use crate::pass::setup::{self, ForgeChoice};
+use crate::pass::setup;
 use crate::report::exit::Exit;
 use crate::report::{csv, json, text};
 
@@ -28,7 +28,7 @@ pub(super) fn run(session: &Session, arguments: &History) -> Outcome {
         image: image.map_err(|error| Failure::usage(format!("{error}"), None))?,
         since: arguments.since,
     };
-    let history = read(session, &arguments.source, |ledger| {
+    let history = read(session, (&arguments.source, &arguments.forged), |ledger| {
         if let Some(name) = &asked.environment
             && ledger.config.environments.named(name).is_none()
         {
@@ -56,7 +56,8 @@ pub(super) fn report(session: &Session, arguments: &Report) -> Outcome {
     if since >= until {
         return Err(Failure::usage("the period ends before it begins", "--since must be before --until".to_owned()));
     }
-    let delivery = read(session, &arguments.source, |ledger| Ok(record::delivery(ledger, since, until)?))?;
+    let delivery =
+        read(session, (&arguments.source, &arguments.forged), |ledger| Ok(record::delivery(ledger, since, until)?))?;
     warn_of_cut(session, delivery.cut, delivery.is_shallow);
     print(|out| {
         if session.wants_json() {
@@ -71,11 +72,11 @@ pub(super) fn report(session: &Session, arguments: &Report) -> Outcome {
 /// Opens what is meant, and reads its record.
 fn read<T>(
     session: &Session,
-    source: &Source,
+    (source, forged): (&Source, &Forged),
     read: impl FnOnce(&Ledger<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let service = session.service()?;
-    let (viewed, mut config) = source::open(session, source, ForgeChoice::Auto, &service)?;
+    let (viewed, mut config) = source::open(session, source, forged.named(), &service)?;
     let branches = viewed.branches(&mut config);
     let Some(past) = viewed.past.as_deref() else {
         let message = format!("{} is in no Git repository with a commit", source.folder.display());

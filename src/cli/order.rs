@@ -53,7 +53,7 @@ pub(super) fn promote(session: &Session, arguments: &Promote) -> Outcome {
 fn run(session: &Session, order: &Order, reason: Option<&str>, publishing: &Publishing, place: &Place) -> Outcome {
     let service = session.service()?;
     let Opened { remote, branch, url } =
-        setup::remote(&place.target(), publishing.forged.named().0, &service, &session.environment)?;
+        setup::remote(&place.target(), publishing.forged.named(), &service, &session.environment)?;
     let source = setup::source(&service, session.common.snapshot.as_deref(), &session.environment)?;
     let bar = Bar::new(session.common.quiet);
     let (choice, named) = publishing.forged.named();

@@ -25,7 +25,7 @@ pub(super) fn run(session: &Session, arguments: &Run) -> Outcome {
     let only: Vec<Written> =
         parsed.collect::<Result<_, _>>().map_err(|error| Failure::usage(error.to_string(), None))?;
     let (choice, named) = arguments.forged.named();
-    let Opened { remote, branch, url } = setup::remote(&target, choice, &service, &session.environment)?;
+    let Opened { remote, branch, url } = setup::remote(&target, (choice, named), &service, &session.environment)?;
     let token = TokenOfActions::of(choice, &url, &service, &session.environment);
     if let Some(warning) = token.warning() {
         note(session, warning);

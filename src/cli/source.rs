@@ -10,11 +10,11 @@ use crate::config::service::Service;
 use crate::pass::setup::{self, ForgeChoice, Opened, Target};
 use crate::pass::view::{self, Viewed};
 
-/// Opens what is meant, with its configuration; `choice` is what the command line says of its forge.
+/// Opens what is meant, with its configuration; `forged` is what the command line says of its forge.
 pub(super) fn open(
     session: &Session,
     source: &Source,
-    choice: ForgeChoice,
+    forged: (ForgeChoice, Option<&str>),
     service: &Service,
 ) -> Result<(Viewed, Repository), Failure> {
     let Some(url) = &source.repo else {
@@ -23,7 +23,7 @@ pub(super) fn open(
         return Ok((view::folder(&source.folder), config));
     };
     let target = Target::Url { url, branch: source.branch.as_deref() };
-    let Opened { remote, branch, .. } = setup::remote(&target, choice, service, &session.environment)?;
+    let Opened { remote, branch, .. } = setup::remote(&target, forged, service, &session.environment)?;
     let viewed = view::branch(Arc::clone(&remote), branch)?;
     let config = match &session.common.config {
         Some(path) => setup::repository_file(path)?,

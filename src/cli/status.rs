@@ -20,7 +20,7 @@ use crate::report::{exit, json, text};
 /// Plans, reads history, and prints how things stand.
 pub(super) fn run(session: &Session, arguments: &Status) -> Outcome {
     let service = session.service()?;
-    let (viewed, mut config) = source::open(session, &arguments.source, arguments.forged.named().0, &service)?;
+    let (viewed, mut config) = source::open(session, &arguments.source, arguments.forged.named(), &service)?;
     let branches = viewed.branches(&mut config);
     let tags = setup::source(&service, session.common.snapshot.as_deref(), &session.environment)?;
     let limits = setup::limits(&service);

@@ -280,7 +280,7 @@ impl Asking<'_> {
 
 /// What a 401 means, and what to do about it.
 const UNAUTHORIZED: &str = "it asks for a credential, or does not accept this one (HTTP 401): give one by TAGBOAT_TOKEN, \
-                            or by `auth` in the service file";
+                            by the variable of a forge that `--forge` or the host names, or by `auth` in the service file";
 
 /// What to look at where there is no way to a host.
 const WAY: &str = "check the name, and what lies between: DNS, firewalls, HTTPS_PROXY, NO_PROXY";

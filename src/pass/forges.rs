@@ -66,7 +66,7 @@ pub(super) fn told(repository: &RemoteUrl, environment: &Environment) -> Option<
     let host = host_name(repository)?;
     let is_here = |url: Option<Url>| url.is_some_and(|url| url.host_str() == Some(&*host));
     let begins = |name: &str| host.split('.').next() == Some(name);
-    if host == "github.com" || begins("github") || is_here(ci_github(environment)) {
+    if host == "github.com" || residency(&host).is_some() || begins("github") || is_here(ci_github(environment)) {
         return Some(ForgeChoice::GitHub);
     }
     if host == "gitlab.com" || begins("gitlab") || is_here(ci_gitlab(environment)) {
@@ -89,8 +89,8 @@ pub(super) fn github(address: &Address<'_>, app: Option<&NamedApp>) -> Result<Pu
             client(address, &print, &print, || Ok(Identity::Token(token)))?
         }
         (None, None) => {
-            let reason = "GitHub opens pull requests for nobody without a token: set TAGBOAT_TOKEN or GITHUB_TOKEN, or \
-                          name a GitHub App in the service configuration";
+            let reason = "GitHub opens pull requests for nobody without a token: set TAGBOAT_TOKEN, or GITHUB_TOKEN (in a job, \
+                          that is for the job's own server alone), or name a GitHub App in the service configuration";
             return Ok(Publishing::Missing(reason.to_owned()));
         }
     };
@@ -159,6 +159,8 @@ fn client(
     };
     let place = if is_public(host.as_deref()) {
         Place { base: named_url(PUBLIC_API)?, path: address.repository.path() }
+    } else if let Some(api) = host.as_deref().and_then(residency) {
+        Place { base: named_url(&api)?, path: address.repository.path() }
     } else {
         match place(address, ci_github(address.environment), "api/v3")? {
             Some(place) => place,
@@ -291,6 +293,14 @@ fn nowhere(forge: &str) -> Publishing {
     ))
 }
 
+/// Returns the API of a company whose data GitHub keeps in a region of its choice: `https://api.SUBDOMAIN.ghe.com` beside
+/// `SUBDOMAIN.ghe.com` (GitHub's documentation, "Network details for GHE.com").
+fn residency(host: &str) -> Option<String> {
+    let company = host.strip_suffix(".ghe.com")?;
+    let company = company.strip_prefix("api.").unwrap_or(company);
+    (!company.is_empty() && !company.contains('.')).then(|| format!("https://api.{company}.ghe.com/"))
+}
+
 /// An API's base, and the repository's path on it.
 struct Place {
     base: Url,
@@ -356,7 +366,7 @@ pub(super) fn host_name(repository: &RemoteUrl) -> Option<String> {
 fn ci_github(environment: &Environment) -> Option<Url> {
     let server = environment.variable("GITHUB_SERVER_URL").and_then(|url| named_url(url.to_str()?).ok())?;
     let api = environment.github_api_url().and_then(|url| named_url(url).ok())?;
-    let is_enterprise = server.host_str() == api.host_str() && ci_gitea(environment).is_none();
+    let is_enterprise = server.host_str() == api.host_str() && !is_gitea_job(environment);
     is_enterprise.then_some(api)
 }
 
@@ -365,10 +375,15 @@ fn ci_gitlab(environment: &Environment) -> Option<Url> {
 }
 
 /// The runners of Gitea and Forgejo set GitHub's variables, and one of their own.
-pub(super) fn ci_gitea(environment: &Environment) -> Option<Url> {
-    let is_set = |name: &str| environment.variable(name).is_some_and(|value| value == "true");
-    let is_ci = is_set("GITEA_ACTIONS") || is_set("FORGEJO_ACTIONS");
-    environment.github_api_url().filter(|_| is_ci).and_then(|url| named_url(url).ok())
+fn ci_gitea(environment: &Environment) -> Option<Url> {
+    environment.github_api_url().filter(|_| is_gitea_job(environment)).and_then(|url| named_url(url).ok())
+}
+
+/// Whether this is a job of Gitea's or Forgejo's own CI, wherever that may be.
+pub(super) fn is_gitea_job(environment: &Environment) -> bool {
+    ["GITEA_ACTIONS", "FORGEJO_ACTIONS"]
+        .iter()
+        .any(|name| environment.variable(name).is_some_and(|value| value == "true"))
 }
 
 #[cfg(test)]
@@ -389,6 +404,16 @@ mod tests {
         };
         let place = place(&address, ci, api).unwrap()?;
         Some((place.base.to_string(), place.path))
+    }
+
+    #[test]
+    fn a_company_with_data_residency_has_an_api_of_its_own() {
+        for host in ["acme.ghe.com", "api.acme.ghe.com"] {
+            assert_eq!(residency(host).as_deref(), Some("https://api.acme.ghe.com/"));
+        }
+        for host in ["ghe.com", "api.ghe.com.acme.example", "a.b.ghe.com", "acme-ghe.com", ".ghe.com"] {
+            assert_eq!(residency(host), None, "{host}");
+        }
     }
 
     #[test]

@@ -331,7 +331,7 @@ impl Watcher {
 
     fn open(&self, clients: &Clients, url: &str) -> Result<Opened, SetupError> {
         let target = Target::Url { url, branch: None };
-        setup::remote_by(clients, Regard::Listed, &target, ForgeChoice::Auto, &self.service, &self.environment)
+        setup::remote_by(clients, Regard::Listed, &target, (ForgeChoice::Auto, None), &self.service, &self.environment)
     }
 
     fn publishing(&self, clients: &Clients, url: &RemoteUrl) -> Result<Publishing, SetupError> {

@@ -216,6 +216,9 @@ pub(in crate::cli) struct History {
     /// Where.
     #[command(flatten)]
     pub(in crate::cli) source: Source,
+    /// Whose token Git is shown.
+    #[command(flatten)]
+    pub(in crate::cli) forged: Forged,
 }
 
 /// Arguments of `report`.
@@ -230,6 +233,9 @@ pub(in crate::cli) struct Report {
     /// Where.
     #[command(flatten)]
     pub(in crate::cli) source: Source,
+    /// Whose token Git is shown.
+    #[command(flatten)]
+    pub(in crate::cli) forged: Forged,
 }
 
 /// Reads a moment: a time with its zone, or a day, which begins at midnight in UTC.

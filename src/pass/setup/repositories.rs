@@ -14,7 +14,7 @@ use crate::pass::clients::Clients;
 use crate::pass::elsewhere::Neighbour;
 use crate::pass::forges::{self, NamedApp};
 use crate::pass::propose::Publishing;
-use crate::pass::setup::tokens;
+use crate::pass::setup::tokens::Spot;
 use crate::pass::setup::{MAX_SECRET, SetupError, pass_end, read};
 use crate::pass::transport;
 use crate::pass::view::Unseen;
@@ -110,15 +110,15 @@ pub(in crate::pass) fn publishing_by(
     environment: &Environment,
 ) -> Result<Publishing, SetupError> {
     let entry = watched(service, url);
-    let choice = settled(choice, url, service, environment);
-    let named = named.or_else(|| entry.and_then(|entry| entry.forge_url.as_deref()));
+    let spot = spot((choice, named), url, service, environment);
+    let Spot { choice, named, .. } = spot;
     let connection = transport::forge(service, entry);
     let is_app = matches!(entry.and_then(|entry| entry.auth.as_ref()), Some(RepositoryAuth::GithubApp { .. }));
     let token = match (choice, named_token(url, service, environment)?) {
         (ForgeChoice::Plain | ForgeChoice::Auto, _) => None,
         (_, Some(token)) => Some(token),
         (_, None) if is_app => None,
-        (choice, None) => variable_token((url, choice), regard, service, environment)?,
+        (_, None) => variable_token(&spot, regard, service, environment)?,
     };
     let address = forges::Address { repository: url, named, token, connection, environment, clients };
     match choice {
@@ -160,6 +160,17 @@ pub(in crate::pass) fn settled(
         (ForgeChoice::Auto, said, _) => said,
         (choice, _, _) => choice,
     }
+}
+
+/// Returns where the token of a repository would be shown; `forged` is what the command line says of its forge and of that one's URL.
+fn spot<'a>(
+    (choice, named): (ForgeChoice, Option<&'a str>),
+    repository: &'a RemoteUrl,
+    service: &'a Service,
+    environment: &Environment,
+) -> Spot<'a> {
+    let named = named.or_else(|| watched(service, repository)?.forge_url.as_deref());
+    Spot { repository, choice: settled(choice, repository, service, environment), named }
 }
 
 /// Returns whom gates ask about a repository that is only looked at, and its base branch; `forge` is what the command line says of its
@@ -231,19 +242,19 @@ fn app(url: &RemoteUrl, service: &Service) -> Result<Option<NamedApp>, SetupErro
     }
 }
 
-/// Opens the mirror of a repository, and says which branch is meant; `choice` is what the command line says of its forge, whose token
-/// Git is shown.
+/// Opens the mirror of a repository, and says which branch is meant; `forged` is what the command line says of its forge, whose token
+/// Git is shown, and of that one's URL.
 ///
 /// # Errors
 ///
 /// [`SetupError`], each with what to do.
 pub fn remote(
     target: &Target<'_>,
-    choice: ForgeChoice,
+    forged: (ForgeChoice, Option<&str>),
     service: &Service,
     environment: &Environment,
 ) -> Result<Opened, SetupError> {
-    remote_by(&of_command(service), Regard::Own, target, choice, service, environment)
+    remote_by(&of_command(service), Regard::Own, target, forged, service, environment)
 }
 
 /// As [`remote`], by clients that were made before.
@@ -251,7 +262,7 @@ pub(in crate::pass) fn remote_by(
     clients: &Clients,
     regard: Regard<'_>,
     target: &Target<'_>,
-    choice: ForgeChoice,
+    forged: (ForgeChoice, Option<&str>),
     service: &Service,
     environment: &Environment,
 ) -> Result<Opened, SetupError> {
@@ -270,7 +281,7 @@ pub(in crate::pass) fn remote_by(
             (url, branch.map(BranchName::from).or(watched))
         }
     };
-    let access = access((&url, choice), regard, service, environment, clients)?;
+    let access = access(&spot(forged, &url, service, environment), regard, service, environment, clients)?;
     let folder = mirror_folder(&url, service, environment)?;
     let mirror = Mirror::open_until(clients.ends(), &folder, url.clone(), access, program(environment))?;
     let mirror = mirror.with_keys(keys(service, environment)?).told_to(clients.witness().clone());
@@ -327,7 +338,7 @@ fn neighbour(
     let failed = |error: SetupError| Unseen::Failed(error.to_string());
     let target = Target::Url { url: &watched.url, branch: None };
     let Opened { remote, branch, url } =
-        remote_by(clients, regard, &target, ForgeChoice::Auto, service, environment).map_err(failed)?;
+        remote_by(clients, regard, &target, (ForgeChoice::Auto, None), service, environment).map_err(failed)?;
     let publishing = publishing_by(clients, regard, (ForgeChoice::Auto, None), &url, service, environment);
     // Whom to ask about checks is wanted by some gates alone, which say so.
     let publishing = publishing.unwrap_or_else(|error| Publishing::Missing(error.to_string()));
@@ -357,12 +368,13 @@ pub(in crate::pass) fn watched<'a>(service: &'a Service, url: &RemoteUrl) -> Opt
 }
 
 fn access(
-    (url, choice): (&RemoteUrl, ForgeChoice),
+    spot: &Spot<'_>,
     regard: Regard<'_>,
     service: &Service,
     environment: &Environment,
     clients: &Clients,
 ) -> Result<Access, SetupError> {
+    let url = spot.repository;
     let secret = |place: &SecretPlace| secret(place, service, environment);
     match watched(service, url).and_then(|repository| repository.auth.as_ref()) {
         Some(RepositoryAuth::Token(place)) => Ok(by_token(secret(place)?, environment)),
@@ -375,9 +387,8 @@ fn access(
             Ok(Access::Token(forges::installation_token(&app_address(url, service, environment, clients), &app)?))
         }
         None => {
-            let choice = settled(choice, url, service, environment);
             let token = match url.reach() {
-                Reach::Http => variable_token((url, choice), regard, service, environment)?,
+                Reach::Http => variable_token(spot, regard, service, environment)?,
                 Reach::Ssh | Reach::Local => None,
             };
             let token = token.or_else(|| forges::job_token(url, environment));
@@ -392,40 +403,54 @@ fn access(
 ///
 /// [`SetupError::SeveralServers`] where the operator's file lists repositories of several servers that would all be shown it.
 fn variable_token(
-    (url, choice): (&RemoteUrl, ForgeChoice),
+    spot: &Spot<'_>,
     regard: Regard<'_>,
     service: &Service,
     environment: &Environment,
 ) -> Result<Option<SecretString>, SetupError> {
-    let Some((variable, token)) = tokens::token(choice, url, environment) else { return Ok(None) };
+    let urls: Vec<(&service::WatchedRepository, RemoteUrl)> = service
+        .repositories
+        .iter()
+        .filter_map(|entry| Some((entry, entry.url.parse::<RemoteUrl>().ok().filter(|url| !url.is_local())?)))
+        .collect();
+    let listed: Vec<(&service::WatchedRepository, Spot<'_>)> = urls
+        .iter()
+        .map(|(entry, url)| (*entry, self::spot((ForgeChoice::Auto, None), url, service, environment)))
+        .collect();
     // An entry that names a variable says whose token it holds.
-    let is_elsewhere = |entry: &&service::WatchedRepository| {
-        entry.url.parse::<RemoteUrl>().is_ok_and(|other| !other.is_local() && !tokens::is_same_server(url, &other))
+    let names = |entry: &service::WatchedRepository, variable: &str| {
+        let place = match &entry.auth {
+            Some(RepositoryAuth::Token(place)) => place,
+            Some(RepositoryAuth::Basic(basic)) => &basic.password,
+            _ => return false,
+        };
+        matches!(place, SecretPlace::Variable(name) if name.0 == variable)
     };
-    let names_it = |entry: &service::WatchedRepository| matches!(&entry.auth, Some(RepositoryAuth::Token(SecretPlace::Variable(name))) if name.0 == variable);
-    let elsewhere = || service.repositories.iter().filter(is_elsewhere);
-    if elsewhere().any(names_it) {
-        return Ok(None);
-    }
+    let free = |spot: &Spot<'_>| {
+        let elsewhere = listed.iter().filter(|(_, other)| !spot.is_same_server(other));
+        spot.token(environment, &|variable| !elsewhere.clone().any(|(entry, _)| names(entry, variable)))
+    };
+    let Some((variable, token)) = free(spot) else { return Ok(None) };
     match regard {
         Regard::Own => Ok(Some(token)),
-        Regard::Beside(own) => Ok(own.filter(|own| tokens::is_same_server(own, url)).map(|_same| token)),
+        Regard::Beside(own) => {
+            let own = own.map(|own| self::spot((ForgeChoice::Auto, None), own, service, environment));
+            Ok(own.filter(|own| spot.is_same_server(own)).map(|_same| token))
+        }
         Regard::Listed => {
-            let takes_it = |entry: &&service::WatchedRepository| {
-                let Ok(other) = entry.url.parse::<RemoteUrl>() else { return false };
-                let choice = settled(ForgeChoice::Auto, &other, service, environment);
-                let is_shown = match (&entry.auth, choice) {
+            let takes_it = |entry: &service::WatchedRepository, other: &Spot<'_>| {
+                let is_shown = match (&entry.auth, other.choice) {
                     (Some(RepositoryAuth::Token(_) | RepositoryAuth::GithubApp { .. }), _) => false,
-                    (None, _) if other.reach() == Reach::Http => true,
+                    (None, _) if other.repository.reach() == Reach::Http => true,
                     // Its API alone, where there is one.
                     (_, ForgeChoice::Plain | ForgeChoice::Auto) => false,
                     _ => true,
                 };
-                is_shown && tokens::token(choice, &other, environment).is_some_and(|(name, _)| name == variable)
+                is_shown && !spot.is_same_server(other) && free(other).is_some_and(|(name, _)| name == variable)
             };
-            match elsewhere().find(takes_it) {
+            match listed.iter().find(|(entry, other)| takes_it(entry, other)) {
                 None => Ok(Some(token)),
-                Some(entry) => Err(SetupError::SeveralServers { variable, other: entry.url.clone() }),
+                Some((entry, _)) => Err(SetupError::SeveralServers { variable, other: entry.url.clone() }),
             }
         }
     }

@@ -138,6 +138,21 @@ fn a_service_shows_a_token_in_a_variable_to_repositories_of_one_server_alone() {
     assert!(shows_the_token(&own) && other.is_empty(), "{own:?} {other:?}");
 }
 
+#[test]
+fn a_variable_that_is_said_to_be_for_elsewhere_gives_way_to_the_one_of_the_forge() {
+    for auth in ["tokenEnv: TAGBOAT_TOKEN", "basic: {username: ada, passwordEnv: TAGBOAT_TOKEN}"] {
+        let scene = Scene::new();
+        let service = scene.repositories("", &format!(", auth: {{{auth}}}"));
+        let service = scene.world.beside("service.yaml", &format!("version: 1\n{service}"));
+        let url = scene.own.url("acme/gitops.git");
+        let arguments = ["run", "--repo", &url, "--branch", "main", "--service", &service];
+        let variables = [("TAGBOAT_TOKEN", "others"), ("GITEA_TOKEN", TOKEN)];
+        scene.world.finish(scene.world.command(&arguments).envs(variables));
+        let [own, _] = scene.shown();
+        assert!(shows_the_token(&own), "{auth}: {own:?}");
+    }
+}
+
 /// On a machine of somebody who works with several forges, or in a job of one that is about a repository on another.
 #[test]
 fn git_and_the_api_are_shown_the_token_of_their_own_forge() {
