@@ -18,7 +18,7 @@ use crate::model::signature::{SignatureVerdict, SignatureWant, Verify};
 use crate::model::site::Value;
 use crate::model::tags::{FactKind, ImageTags, Platform, TagFacts};
 use crate::policy::platform;
-use crate::policy::spelling::is_one_version;
+use crate::policy::spelling::Alike;
 
 /// Why a fact is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,13 +136,10 @@ impl Facts<'_> {
         }
         let Question { environment, image, .. } = self.question;
         let Observation { holds, now, .. } = self.observation;
-        let is_one = |one: &Value, other: &Value| self.is_one(one, other);
+        let alike = self.alike();
+        let is_one = |one: &Value, other: &Value| alike.is_one(one, other);
         let value = Value { tag: Some(tag.clone()), digest: None };
-        let covers = |hold: &&Hold| {
-            hold.covers(&[environment], image, tag, *now)
-                || (hold.reaches(&[environment], image, *now)
-                    && is_one(&Value { tag: Some(hold.tag.clone()), digest: None }, &value))
-        };
+        let covers = |hold: &&Hold| alike.is_held(hold, &[environment], (image, &value), *now);
         if let Some(hold) = holds.iter().find(covers) {
             return Finding::Unfit(Reason::Held(hold.told_of(tag).into()));
         }
@@ -165,17 +162,9 @@ impl Facts<'_> {
         }
     }
 
-    /// Whether two values are one: the same version to the policy, or the same content, as far as that is known.
-    fn is_one(&self, one: &Value, other: &Value) -> bool {
-        let policy = &self.question.policy;
-        let facts = |value: &Value| value.tag.as_ref().and_then(|tag| self.of(tag));
-        let digest = |value: &Value| value.digest.clone().or_else(|| facts(value)?.digest.clone());
-        let is_same_version = || match (&policy.select, &one.tag, &other.tag) {
-            (Select::Newest, ..) if created(facts(one)).is_some() => created(facts(one)) == created(facts(other)),
-            (_, Some(one), Some(other)) => is_one_version(policy, one, other),
-            _ => false,
-        };
-        is_same_version() || digest(one).is_some_and(|one| digest(other) == Some(one))
+    /// What is one version here.
+    fn alike(&self) -> Alike<'_> {
+        Alike { policies: vec![&self.question.policy], tags: Some(self.tags) }
     }
 
     /// Whether a tag is older than one that failed here, or that somebody went back from, and is still held: what comes after it may
@@ -184,7 +173,8 @@ impl Facts<'_> {
         let Question { environment, image, policy, .. } = self.question;
         let Observation { holds, now, .. } = self.observation;
         let Some(other) = &failed.value.tag else { return false };
-        if !holds.iter().any(|hold| hold.covers(&[environment], image, other, *now)) {
+        let alike = self.alike();
+        if !holds.iter().any(|hold| alike.is_held(hold, &[environment], (image, &failed.value), *now)) {
             return false;
         }
         let value = Value { tag: Some(tag.clone()), digest: None };

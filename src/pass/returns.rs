@@ -224,14 +224,12 @@ async fn one(
         let before: Vec<_> = before.collect();
         let goes = |other: &Watch, value: &Value| other.value.tag == value.tag && value.tag != watch.value.tag;
         for question in &questions {
+            let alike = order::alike(observation, std::iter::once(question), &question.environment, &watch.image);
             let kept = |value: &Value| {
-                let covers = |tag| {
-                    observation.all_holds().find(|hold| hold.covers(&concerned, &watch.image, tag, observation.now))
-                };
-                if let Some(hold) = value.tag.as_ref().and_then(covers) {
+                if let Some(hold) = order::hold_on(observation, &alike, &concerned, (&watch.image, value)) {
                     return Some(hold.to_string());
                 }
-                if let Some(reason) = order::taken_back(&before, value) {
+                if let Some(reason) = order::taken_back(&before, value, &alike) {
                     return Some(reason);
                 }
                 let why = if let Some(shift) = went_back(timeline).find(|shift| left(shift, value)) {

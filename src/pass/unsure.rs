@@ -11,6 +11,7 @@ use crate::model::hold::Hold;
 use crate::model::image::{ImageName, Tag};
 use crate::model::proposal::Action;
 use crate::model::pull_request::HeadBranch;
+use crate::model::site::Value;
 use crate::model::watch::WatchState;
 use crate::pass::{Inputs, Planned};
 use crate::promote;
@@ -68,7 +69,10 @@ pub(super) fn held(
             let tag: Tag = version.split('@').next()?.parse().ok()?;
             let name: ImageName = image.parse().ok()?;
             let observation = &planned.observation;
-            let hold = observation.all_holds().find(|hold| hold.covers(&concerned, &name, &tag, observation.now))?;
+            let questions = planned.promoted.decisions.iter().map(|decision| &decision.question);
+            let alike = promote::order::alike(observation, questions, &environment.name, &name);
+            let value = Value { tag: Some(tag.clone()), digest: None };
+            let hold = promote::order::hold_on(observation, &alike, &concerned, (&name, &value))?;
             Some((head.name.clone(), (format!("{image}:{tag}"), hold.clone())))
         })
     };

@@ -1,15 +1,69 @@
 //! Spellings: tags that a policy takes for one version.
 //!
-//! The entry point is [`is_one_version`]. What is held, or was taken back, under one of them comes under no other one.
+//! Entry points: [`Alike`], the one question whether a hold means a version, and [`is_one_version`]. What is held, or was taken back,
+//! under one spelling comes under no other one.
 
 use std::cmp::Ordering;
 
-use crate::model::hold;
-use crate::model::image::Tag;
+use jiff::Timestamp;
+
+use crate::model::environment::EnvironmentName;
+use crate::model::hold::{self, Hold};
+use crate::model::image::{Digest, ImageName, Tag};
 use crate::model::policy::{Policy, Select};
+use crate::model::site::Value;
+use crate::model::tags::{ImageTags, TagFacts};
 use crate::policy::calver;
 use crate::policy::family::Shape;
 use crate::policy::pattern::{Extracted, Extractor};
+
+/// What the versions of an image are compared by: the policies under which it stands, and what is known of its tags.
+#[derive(Debug, Clone)]
+pub struct Alike<'a> {
+    /// The policies; two versions are one as soon as any of them says so.
+    pub policies: Vec<&'a Policy>,
+    /// What was asked about its tags, where anything was.
+    pub tags: Option<&'a ImageTags>,
+}
+
+impl Alike<'_> {
+    /// Whether two values are one: the same version to a policy, or the same content, as far as that is known.
+    pub fn is_one(&self, one: &Value, other: &Value) -> bool {
+        let is_same_version = |policy: &&Policy| match (&policy.select, &one.tag, &other.tag) {
+            (Select::Newest, ..) if self.created(one).is_some() => self.created(one) == self.created(other),
+            (_, Some(one), Some(other)) => is_one_version(policy, one, other),
+            _ => false,
+        };
+        let is_same_content = || self.digest(one).is_some_and(|digest| self.digest(other) == Some(digest));
+        self.policies.iter().any(is_same_version) || is_same_content()
+    }
+
+    /// Whether a hold means a version of an image where it reaches one of `environments`: the environment itself and all before it.
+    pub fn is_held(
+        &self,
+        hold: &Hold,
+        environments: &[&EnvironmentName],
+        (image, value): (&ImageName, &Value),
+        now: Timestamp,
+    ) -> bool {
+        hold.reaches(environments, image, now)
+            && value.tag.as_ref().is_some_and(|tag| {
+                hold.is_of(tag) || self.is_one(&Value { tag: Some(hold.tag.clone()), digest: None }, value)
+            })
+    }
+
+    fn facts(&self, value: &Value) -> Option<&TagFacts> {
+        self.tags?.facts.get(value.tag.as_ref()?)
+    }
+
+    fn digest<'v>(&'v self, value: &'v Value) -> Option<&'v Digest> {
+        value.digest.as_ref().or_else(|| self.facts(value)?.digest.as_ref())
+    }
+
+    fn created(&self, value: &Value) -> Option<Timestamp> {
+        self.facts(value)?.created
+    }
+}
 
 /// What a policy reads in a tag.
 struct Read<'a> {

@@ -18,10 +18,10 @@ use crate::model::signature::{SignatureVerdict, SignatureWant};
 use crate::model::site::Value;
 use crate::model::tags::TagIndex;
 use crate::model::watch::{Watch, WatchState};
-use crate::policy::spelling;
+use crate::policy::spelling::Alike;
 use crate::promote::matching::Matching;
 use crate::promote::running::Running;
-use crate::promote::{ForgeWants, introduced, watch};
+use crate::promote::{ForgeWants, introduced, order, watch};
 
 /// What a question comes to.
 pub(super) enum Candidate {
@@ -278,10 +278,11 @@ impl Search<'_> {
                 return Candidate::Undecided(format!("in {name}, {} is {}", step.to, watch.told()));
             }
         }
+        let alike = self.alike(environment, image);
         for name in &concerned {
             // Where it stands now it may have gone up; here it would come back to where it was left for something worse.
             let taken = self.past(name, image).and_then(|past| {
-                let is_one = |one: &Value, other: &Value| self.is_one(environment, image, one, other);
+                let is_one = |one: &Value, other: &Value| alike.is_one(one, other);
                 let exact = if **name == environment.name {
                     past.left_before(|taken| taken.holds(&step.to), || self.observation.spots(&step.sites))
                 } else {
@@ -347,27 +348,21 @@ impl Search<'_> {
     }
 
     fn holds_on(&self, environment: &Environment, image: &ImageName, value: &Value) -> Vec<&Hold> {
-        let Some(tag) = &value.tag else { return Vec::new() };
         let concerned = concerned(environment, self.environments);
         let now = self.observation.now;
-        let covers = |hold: &&Hold| {
-            let held = || Value { tag: Some(hold.tag.clone()), digest: None };
-            hold.covers(&concerned, image, tag, now)
-                || (hold.reaches(&concerned, image, now) && self.is_one(environment, image, &held(), value))
-        };
+        let alike = self.alike(environment, image);
+        let covers = |hold: &&Hold| alike.is_held(hold, &concerned, (image, value), now);
         self.observation.all_holds().filter(covers).collect()
     }
 
-    /// Whether two values are one here: the same version to a policy of the image, or the same content.
-    fn is_one(&self, environment: &Environment, image: &ImageName, one: &Value, other: &Value) -> bool {
-        let own = self.decisions.iter().map(|decision| &decision.question);
-        let mut own = own.filter(|question| question.environment == environment.name && question.image == *image);
-        let is_same_version = one
-            .tag
-            .as_ref()
-            .zip(other.tag.as_ref())
-            .is_some_and(|(one, other)| own.any(|question| spelling::is_one_version(&question.policy, one, other)));
-        is_same_version || (one.digest.is_some() && one.digest == other.digest)
+    /// What is one version here.
+    fn alike(&self, environment: &Environment, image: &ImageName) -> Alike<'_> {
+        order::alike(
+            self.observation,
+            self.decisions.iter().map(|decision| &decision.question),
+            &environment.name,
+            image,
+        )
     }
 
     /// Returns when an environment before last brought anything that went back here, by order or since it failed, and is still held.

@@ -9,12 +9,14 @@ use crate::model::decision::{Decision, Question};
 use crate::model::environment::{Environment, EnvironmentName, Environments};
 use crate::model::gate::{Gate, GateName, GateState};
 use crate::model::history::{Descent, Mover, Ordered, Past, Timeline};
+use crate::model::hold::Hold;
 use crate::model::image::{ImageName, Tag};
 use crate::model::observation::Observation;
 use crate::model::policy::Groups;
 use crate::model::proposal::Move;
 use crate::model::site::Value;
 use crate::model::source::SourceQuestion;
+use crate::policy::spelling::Alike;
 use crate::promote::candidates;
 use crate::promote::gates::{self as judged, Bench};
 use crate::promote::matching::Matching;
@@ -100,9 +102,36 @@ pub fn ways_back(
     ways
 }
 
-/// Says who took a version back in an environment before, where somebody did.
-pub fn taken_back(before: &[(&EnvironmentName, &Past)], value: &Value) -> Option<String> {
-    let mut taken = before.iter().filter_map(|(name, past)| Some(format!("in {name}, {}", past.hold_on(value)?)));
+/// What the versions of an image are compared by in an environment: its policies there, and what was asked about its tags.
+pub fn alike<'a>(
+    observation: &'a Observation,
+    questions: impl Iterator<Item = &'a Question>,
+    environment: &EnvironmentName,
+    image: &ImageName,
+) -> Alike<'a> {
+    let own = questions.filter(|question| question.environment == *environment && question.image == *image);
+    let tags = observation.images.get(image).and_then(|tags| tags.as_ref().ok());
+    Alike { policies: own.map(|question| &*question.policy).collect(), tags: tags.map(|tags| &**tags) }
+}
+
+/// Returns an entry in the file of holds that means a version, under any of its spellings, in an environment or one before it:
+/// `concerned` are all of these.
+pub fn hold_on<'a>(
+    observation: &'a Observation,
+    alike: &Alike<'_>,
+    concerned: &[&EnvironmentName],
+    (image, value): (&ImageName, &Value),
+) -> Option<&'a Hold> {
+    observation.all_holds().find(|hold| alike.is_held(hold, concerned, (image, value), observation.now))
+}
+
+/// Says who took a version back in an environment before, where somebody did, under any of its spellings.
+pub fn taken_back(before: &[(&EnvironmentName, &Past)], value: &Value, alike: &Alike<'_>) -> Option<String> {
+    let is_one = |one: &Value, other: &Value| alike.is_one(one, other);
+    let mut taken = before.iter().filter_map(|(name, past)| {
+        let taken = past.hold_on(value).or_else(|| past.hold_on_same(value, &is_one))?;
+        Some(format!("in {name}, {}", taken.told_of(value)))
+    });
     taken.next()
 }
 

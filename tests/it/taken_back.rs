@@ -5,12 +5,13 @@ use std::sync::Arc;
 use tagboat::git::Remote;
 use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::Action;
+use tagboat::pass::order::Order;
 use tagboat::pass::propose::Publishing;
 use tagboat::pass::run::Mode;
 
 use crate::git::mirror_of;
 use crate::support::memory::{MemoryRemote, MemoryTags};
-use crate::support::passes::Passing;
+use crate::support::passes::{Passing, Said};
 use crate::support::repository::Scratch;
 
 const WEB: &str = "ghcr.io/acme/web";
@@ -267,4 +268,37 @@ async fn what_was_taken_back_goes_on_under_no_other_tag_until_somebody_brings_th
     write("2026-11-20T12:00:00Z", "stage", ":v1.3");
     pass(Arc::<MemoryRemote>::clone(&remote), &tags, "2026-11-20T13:00:00Z").await;
     assert_eq!(runs(), [":v1.3"; 3].map(manifest), "somebody brought it again");
+}
+
+#[tokio::test]
+async fn an_order_goes_past_no_hold_under_another_spelling_of_its_version() {
+    let prod = Prod::new("semver: 1.x\n    tags: '^v(?<version>[0-9.]+)$'", ":v1.2.0", &["v1.2", "v1.2.0", "v1.3"]);
+    let held = "version: 1\nholds:\n  - {image: ghcr.io/acme/web, tag: v1.3.0, by: ada, reason: slow}\n";
+    prod.remote.edit("2026-11-20T08:00:00Z", "Hold it", &[(".tagboat/holds.yaml", Some(held))]);
+    let said = || Said { by: Some("sre"), reason: Some("needed"), ..Said::default() };
+    let passing = |now| Passing {
+        remote: Arc::<MemoryRemote>::clone(&prod.remote),
+        tags: &prod.tags,
+        now,
+        publishing: Publishing::Plain,
+    };
+    let (prod_name, tag) = (|| "prod".into(), || "v1.3".parse().unwrap());
+    let promote = Order::Promote {
+        what: WEB.to_owned(),
+        tag: tag(),
+        environment: prod_name(),
+        at_once: true,
+        skipped: [].into(),
+    };
+    let refused = passing("2026-11-20T09:00:00Z").order(&promote, said()).await.unwrap_err().to_string();
+    assert!(refused.contains("v1.3 is held: the same as v1.3.0: ada holds it: slow"), "{refused}");
+
+    for (hour, value) in [("10", ":v1.3"), ("11", ":v1.4.0")] {
+        prod.write(&format!("2026-11-20T{hour}:00:00Z"), "By hand", Some(value));
+    }
+    let back = |to| Order::Rollback { environment: prod_name(), what: WEB.to_owned(), to };
+    let refused = passing("2026-11-20T12:00:00Z").order(&back(Some(tag())), said()).await.unwrap_err().to_string();
+    assert!(refused.contains("v1.3 is held in prod: the same as v1.3.0: ada holds it: slow"), "{refused}");
+    passing("2026-11-20T13:00:00Z").order(&back(None), said()).await.unwrap();
+    assert_eq!(prod.file(), manifest(":v1.2.0"), "what came before is passed over, too");
 }

@@ -24,7 +24,9 @@ use crate::model::file::RepoPath;
 use crate::model::hold::Hold;
 use crate::model::image::{Ambiguous, ImageName, Tag, Written};
 use crate::model::outcome::Outcome;
+use crate::model::policy::Policy;
 use crate::model::proposal::Proposal;
+use crate::model::site::Marker;
 use crate::observe::files::Files;
 use crate::observe::scan;
 use crate::observe::tree::CommitFiles;
@@ -33,6 +35,7 @@ use crate::pass::order::publish::commit_to;
 use crate::pass::propose::Publishing;
 use crate::pass::view::Branches;
 use crate::pass::{MAX_HOLDS, PassError, run, setup};
+use crate::policy::spelling::is_one_version;
 use crate::publish::apply::Applied;
 use crate::publish::held::{self, HoldChange};
 use crate::publish::making::MakeError;
@@ -256,10 +259,10 @@ async fn once(given: &Holding<'_>, order: &Order) -> Result<Option<Outcome>, Hol
     };
     let before = before(place).await?;
     let there = parsed(&text)?;
-    let image =
-        image(order, (&files, &branches), &config, there.iter().chain(before.iter().flat_map(|one| &one.held)))?;
+    let meant =
+        meant(order, (&files, &branches), &config, there.iter().chain(before.iter().flat_map(|one| &one.held)))?;
     let edit = |after: String| edit(&bytes, after);
-    let refused = match edited(&text, &config, (order, &image)) {
+    let refused = match edited(&text, &config, (order, &meant)) {
         Ok((after, _)) if after == text => {
             return Ok(Some(Outcome { holds: Some(there), ..Outcome::default() }));
         }
@@ -271,7 +274,7 @@ async fn once(given: &Holding<'_>, order: &Order) -> Result<Option<Outcome>, Hol
                 Applied::Landed(commits) => {
                     let mut outcome = Outcome { commits, holds: Some(held), ..Outcome::default() };
                     if let Order::Release { .. } = order {
-                        outcome.proposals.extend(released_there(given, &config, (order, &image)).await?);
+                        outcome.proposals.extend(released_there(given, &config, (order, &meant)).await?);
                     }
                     return Ok(Some(outcome));
                 }
@@ -284,7 +287,7 @@ async fn once(given: &Holding<'_>, order: &Order) -> Result<Option<Outcome>, Hol
             String::new()
         }
         Err(HoldError::NotHeld { what, advice }) => {
-            let advice = held_by_order(place, (order, &image)).await?.unwrap_or(advice);
+            let advice = held_by_order(place, (order, &meant)).await?.unwrap_or(advice);
             return Err(HoldError::NotHeld { what, advice });
         }
         Err(error) => return Err(error),
@@ -293,7 +296,7 @@ async fn once(given: &Holding<'_>, order: &Order) -> Result<Option<Outcome>, Hol
         return Err(HoldError::Forbidden { words: refused, reason: reason.clone() });
     }
     let standing = standing(&text, before.as_ref())?;
-    let (after, ordered) = edited(&standing, &config, (order, &image))?;
+    let (after, ordered) = edited(&standing, &config, (order, &meant))?;
     let held = parsed(&after)?;
     let change = change(&there, &held, ordered);
     let proposal = proposed::propose(place, before.as_ref(), &change, edit(after)).await?;
@@ -305,7 +308,7 @@ async fn once(given: &Holding<'_>, order: &Order) -> Result<Option<Outcome>, Hol
 async fn released_there(
     given: &Holding<'_>,
     config: &Repository,
-    (order, image): (&Order, &ImageName),
+    (order, meant): (&Order, &Meant),
 ) -> Result<Option<Proposal>, HoldError> {
     let (base, files) = run::fetch(&given.remote, given.branch).await?;
     let bytes = held_on(&files)?;
@@ -323,7 +326,7 @@ async fn released_there(
     }
     let Some(before) = before(place).await?.filter(|before| !before.held.is_empty()) else { return Ok(None) };
     let text = text_of(&bytes)?;
-    let (after, ordered) = match edited(&standing(&text, Some(&before))?, config, (order, image)) {
+    let (after, ordered) = match edited(&standing(&text, Some(&before))?, config, (order, meant)) {
         Ok(edited) => edited,
         Err(HoldError::NotHeld { .. }) => return Ok(None),
         Err(error) => return Err(error),
@@ -416,8 +419,9 @@ fn held_once(text: &str, hold: &Hold) -> Result<String, HoldError> {
 fn edited(
     text: &str,
     config: &Repository,
-    (order, image): (&Order, &ImageName),
+    (order, meant): (&Order, &Meant),
 ) -> Result<(String, HoldChange), HoldError> {
+    let image = &meant.image;
     // What stands in the file can be released, also of an environment that has another name by now.
     let is_there = |name: &EnvironmentName| {
         let is_release = matches!(order, Order::Release { .. });
@@ -445,7 +449,7 @@ fn edited(
             Ok((after, HoldChange { held: vec![hold], ..HoldChange::default() }))
         }
         Order::Release { tag, environment, by, reason, .. } => {
-            let is_of_it = |hold: &Hold| hold.image == *image && tag.as_ref().is_none_or(|tag| hold.is_of(tag));
+            let is_of_it = |hold: &Hold| hold.image == *image && tag.as_ref().is_none_or(|tag| meant.is_of(hold, tag));
             let is_meant = |hold: &Hold| {
                 is_of_it(hold) && environment.as_ref().is_none_or(|own| hold.environment.as_ref() == Some(own))
             };
@@ -469,11 +473,11 @@ fn edited(
 }
 
 /// Says which open rollback or return holds what is to be released, where one does.
-async fn held_by_order(place: Place<'_>, (order, image): (&Order, &ImageName)) -> Result<Option<String>, HoldError> {
+async fn held_by_order(place: Place<'_>, (order, meant): (&Order, &Meant)) -> Result<Option<String>, HoldError> {
     let Order::Release { tag, .. } = order else { return Ok(None) };
     let Place { remote, publishing, config, branch, base, .. } = place;
     let awaited = awaited(remote, publishing, config, (branch, base), None).await?;
-    let is_it = |hold: &&Hold| hold.image == *image && tag.as_ref().is_none_or(|tag| hold.is_of(tag));
+    let is_it = |hold: &&Hold| hold.image == meant.image && tag.as_ref().is_none_or(|tag| meant.is_of(hold, tag));
     let held = awaited.holds.iter().find(is_it);
     Ok(held.map(|hold| {
         let said = hold.reason.as_deref().unwrap_or_default();
@@ -492,15 +496,30 @@ fn held_elsewhere(hold: &Hold) -> String {
     }
 }
 
+/// An image that is meant.
+struct Meant {
+    image: ImageName,
+    /// The policies under which it stands, by which one version may have several spellings.
+    policies: Vec<Arc<Policy>>,
+}
+
+impl Meant {
+    /// Whether an entry is of a tag, under any spelling of its version.
+    fn is_of(&self, hold: &Hold, tag: &Tag) -> bool {
+        hold.is_of(tag) || self.policies.iter().any(|policy| is_one_version(policy, &hold.tag, tag))
+    }
+}
+
 /// Finds the image that is meant. A hold of one that stands nowhere is refused: it is spelt in another way, or not at all.
-fn image<'a>(
+fn meant<'a>(
     order: &Order,
     (files, branches): (&CommitFiles, &Branches),
     config: &Repository,
     held: impl Iterator<Item = &'a Hold>,
-) -> Result<ImageName, HoldError> {
+) -> Result<Meant, HoldError> {
     let written = order.image();
     let mut known = BTreeSet::new();
+    let mut markers: Vec<(ImageName, Arc<Policy>)> = Vec::new();
     let mut is_whole = true;
     let beside = branches.values().map(|viewed| viewed.as_ref().ok().map(|viewed| &*viewed.files));
     for files in std::iter::once(Some(files as &dyn Files)).chain(beside) {
@@ -510,17 +529,29 @@ fn image<'a>(
         };
         let scanned =
             scan::scan(files, &config.formats, &Limits::default(), &setup::no_cache()).map_err(PassError::Files)?;
-        known.extend(scanned.sites.into_iter().filter_map(|site| site.image));
+        for site in scanned.sites {
+            let Some(image) = site.image else { continue };
+            if let Some(Marker::Policy(policy)) = site.marker {
+                markers.push((image.clone(), policy));
+            }
+            known.insert(image);
+        }
     }
+    let meant = |image: ImageName| {
+        let beside = markers.iter().filter(|(of, _)| *of == image).map(|(_, policy)| Arc::clone(policy));
+        let rule = config.rules.of(&image).map(|rule| Arc::clone(&rule.policy));
+        let policies = beside.chain(rule).collect();
+        Meant { image, policies }
+    };
     if let Order::Release { .. } = order {
         // What is held may stand nowhere any more.
         let held: BTreeSet<ImageName> = held.map(|hold| hold.image.clone()).collect();
         let image = written.among(&held)?;
-        return Ok(if held.contains(&image) { image } else { written.among(&known)? });
+        return Ok(meant(if held.contains(&image) { image } else { written.among(&known)? }));
     }
     let image = written.among(&known)?;
     if known.contains(&image) || !is_whole {
-        return Ok(image);
+        return Ok(meant(image));
     }
     let last = |image: &ImageName| image.as_str().rsplit('/').next().unwrap_or_default().to_owned();
     let alike: Vec<&str> = known.iter().filter(|one| last(one) == last(&image)).map(ImageName::as_str).collect();

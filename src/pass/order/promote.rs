@@ -59,7 +59,7 @@ pub(super) async fn settle(
     }
     // Before anything that `--now` would bring all the same, which a hold does not let through.
     for image in own.iter().map(|decision| &decision.question.image).collect::<BTreeSet<_>>() {
-        not_held(ground, image, tag).map_err(|error| whole(image, error))?;
+        not_held(ground, &decisions, image, tag).map_err(|error| whole(image, error))?;
     }
     if !is_group {
         settled.notes.extend(stay_ahead(&ground.observation, &mut own, tag));
@@ -135,7 +135,7 @@ pub(super) async fn evident(ground: &mut Ground<'_>, moves: &[Move]) -> Result<(
         let Some(tag) = &wanted.to.tag else {
             return Err(OrderError::Failed(format!("nothing is decided about {image}")));
         };
-        not_held(ground, image, tag)?;
+        not_held(ground, &decisions, image, tag)?;
         has_come_before(ground, &missing, tag).map_err(|(_, error)| error)?;
         let is_meant = |decision: &&Decision| {
             let question = &decision.question;
@@ -264,16 +264,20 @@ fn objection<'d>(observation: &Observation, decision: &'d Decision, tag: &Tag) -
     found.map(|(_, reason)| reason)
 }
 
-/// Refuses a version that the file of holds names: its word is taken back by `release`.
-fn not_held(ground: &Ground<'_>, image: &ImageName, tag: &Tag) -> Result<(), OrderError> {
+/// Refuses a version that the file of holds names, under any of its spellings: its word is taken back by `release`.
+fn not_held(ground: &Ground<'_>, decisions: &[Decision], image: &ImageName, tag: &Tag) -> Result<(), OrderError> {
     let config = ground.inputs.config;
     let mut concerned = order::before(ground.environment, &config.environments);
     concerned.push(&ground.environment.name);
     let observation = &ground.observation;
-    match observation.all_holds().find(|hold| hold.covers(&concerned, image, tag, observation.now)) {
-        Some(hold) => {
-            Err(refused(format!("{image}:{tag} is held: {hold}"), format!("`tagboat release {image}:{tag}` first")))
-        }
+    let questions = decisions.iter().map(|decision| &decision.question);
+    let alike = order::alike(observation, questions, &ground.environment.name, image);
+    let value = Value { tag: Some(tag.clone()), digest: None };
+    match order::hold_on(observation, &alike, &concerned, (image, &value)) {
+        Some(hold) => Err(refused(
+            format!("{image}:{tag} is held: {}", hold.told_of(tag)),
+            format!("`tagboat release {image}:{}` first", hold.tag),
+        )),
         None => Ok(()),
     }
 }

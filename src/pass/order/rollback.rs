@@ -198,13 +198,12 @@ fn ways(
     let earlier = concerned.iter().copied().filter(|name| **name != question.environment);
     let before = earlier.filter_map(|name| Some((name, past_of(ground, name, &question.image).ok()?)));
     let before: Vec<(&EnvironmentName, &Past)> = before.collect();
+    let alike = order::alike(observation, std::iter::once(question), &question.environment, &question.image);
     let kept = |value: &Value| {
-        let covers =
-            |tag| observation.all_holds().find(|hold| hold.covers(&concerned, &question.image, tag, observation.now));
         let goes = |other: &Question| other.image == question.image && other.current.tag == value.tag;
-        if let Some(hold) = value.tag.as_ref().and_then(covers) {
+        if let Some(hold) = order::hold_on(observation, &alike, &concerned, (&question.image, value)) {
             Some(hold.to_string())
-        } else if let Some(reason) = order::taken_back(&before, value) {
+        } else if let Some(reason) = order::taken_back(&before, value, &alike) {
             Some(reason)
         } else if value.tag != question.current.tag && asked.iter().any(goes) {
             Some("it goes back as well".to_owned())
@@ -255,9 +254,10 @@ async fn may_be_named(
     let Some(tag) = &back.to.tag else { return Ok(()) };
     let observation = &ground.observation;
     let concerned = concerned(ground);
-    if let Some(hold) = observation.all_holds().find(|hold| hold.covers(&concerned, image, tag, observation.now)) {
-        let hint = format!("`tagboat release {image}:{tag}` first, or name another one");
-        return Err(refused(format!("{image}: {tag} is held in {environment}: {hold}"), hint));
+    let alike = order::alike(observation, std::iter::once(question), environment, image);
+    if let Some(hold) = order::hold_on(observation, &alike, &concerned, (image, &back.to)) {
+        let hint = format!("`tagboat release {image}:{}` first, or name another one", hold.tag);
+        return Err(refused(format!("{image}: {tag} is held in {environment}: {}", hold.told_of(tag)), hint));
     }
     if is_newer(question, &back.to) {
         let hint = format!("`tagboat promote {image}:{tag} --to {environment}` brings something newer");

@@ -72,6 +72,23 @@ fn what_is_held_with_a_v_is_released_without_and_what_another_entry_holds_names_
 }
 
 #[test]
+fn a_version_is_released_under_every_spelling_that_its_policy_takes_for_it() {
+    let world = World::with_web(&["v1.4.0"]);
+    let image = format!("{}/acme/web", world.registry.host());
+    let (config, web) = (world.config(), world.deployment("acme/web:v1.4.0"));
+    let config = config.replace("semver: minor", "semver: minor\n    tags: '^v(?<version>[0-9.]+)$'");
+    let entry = |tag: &str| format!("- {{image: {image}, tag: {tag}}}\n");
+    let holds = format!("version: 1\nholds:\n{}{}", entry("v1.5.0"), entry("v1.5.1"));
+    let files = [(".tagboat.yaml", config.as_str()), ("dev/web.yaml", &web), (".tagboat/holds.yaml", &holds)];
+    let remote = world.scratch.bare("manifests.git", &files);
+    let url = remote.folder.display().to_string();
+    world.tagboat(&["release", &format!("{image}:v1.5"), "--repo", &url]).ended(0);
+    let file = remote.git(&["show", "main:.tagboat/holds.yaml"]);
+    assert_eq!(file.matches("tag:").count(), 1, "{file}");
+    assert!(file.contains("v1.5.1"), "{file}");
+}
+
+#[test]
 fn orders_that_cannot_be_followed_say_why_and_change_nothing() {
     let world = World::with_web(&["1.4.0"]);
     let remote = world.repository("acme/web:1.4.0");
