@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::decide::judge::Bench;
 use crate::decide::past;
+use crate::decide::reading::{in_use, read};
 use crate::model::decision::{Origin, Question, Reason, Want};
 use crate::model::environment::EnvironmentName;
 use crate::model::history::{Means, TakenBack};
@@ -156,8 +158,10 @@ impl Facts<'_> {
                 if let Some(taken) = taken.or_else(|| past.hold_on_same(&value, &is_one)) {
                     return Finding::Unfit(Reason::Held(taken.told_of(&value).into()));
                 }
-                let failed = past.went_back.iter().find(|failed| self.is_behind(tag, failed));
-                failed.map_or(Finding::Fits, |failed| Finding::Unfit(Reason::Behind(behind(failed).into())))
+                let left = past.went_back.iter().filter(|left| self.is_still_held(left));
+                let mut left = left.chain(past.lowered.iter().filter(|left| self.would_come(&left.value)));
+                let newer = left.find(|left| self.is_older(tag, left));
+                newer.map_or(Finding::Fits, |left| Finding::Unfit(Reason::Behind(behind(left).into())))
             }
         }
     }
@@ -167,20 +171,32 @@ impl Facts<'_> {
         Alike { policies: vec![&self.question.policy], tags: Some(self.tags) }
     }
 
-    /// Whether a tag is older than one that failed here, or that somebody went back from, and is still held: what comes after it may
-    /// mend it, and what came before it had its turn, or was passed over.
-    fn is_behind(&self, tag: &Tag, failed: &TakenBack) -> bool {
-        let Question { environment, image, policy, .. } = self.question;
+    /// Whether what Tagboat went back from is still held: what comes after it may mend it, and what came before it had its turn, or
+    /// was passed over.
+    fn is_still_held(&self, left: &TakenBack) -> bool {
+        let Question { environment, image, .. } = self.question;
         let Observation { holds, now, .. } = self.observation;
-        let Some(other) = &failed.value.tag else { return false };
         let alike = self.alike();
-        if !holds.iter().any(|hold| alike.is_held(hold, &[environment], (image, &failed.value), *now)) {
-            return false;
-        }
+        holds.iter().any(|hold| alike.is_held(hold, &[environment], (image, &left.value), *now))
+    }
+
+    /// Whether the policy would bring a version, had nobody lowered it: who chose another line of versions, and lowered what does not belong
+    /// to it, waits for nothing newer.
+    fn would_come(&self, value: &Value) -> bool {
+        let Question { policy, current, .. } = self.question;
+        let Some((tag, current)) = value.tag.as_ref().zip(current.tag.as_ref()) else { return false };
+        let bench = Bench { policy, current: in_use(current.as_str(), policy) };
+        bench.objection(&read(tag.as_str(), policy)).is_none()
+    }
+
+    /// Whether a tag is older than what somebody, or something, went back from.
+    fn is_older(&self, tag: &Tag, left: &TakenBack) -> bool {
+        let policy = &self.question.policy;
+        let Some(other) = &left.value.tag else { return false };
         let value = Value { tag: Some(tag.clone()), digest: None };
         let order = match &policy.select {
             Select::Newest => created(self.of(tag)).zip(created(self.of(other))).map(|(one, other)| one.cmp(&other)),
-            _ => past::order_by(policy, &value, &failed.value),
+            _ => past::order_by(policy, &value, &left.value),
         };
         order == Some(Ordering::Less)
     }
@@ -275,10 +291,18 @@ pub(super) fn needs_facts(policy: &Policy) -> bool {
 /// Says what went back, and how long nothing older comes.
 fn behind(left: &TakenBack) -> String {
     let (day, commit, version) = (left.time.strftime("%Y-%m-%d"), left.commit.short(), &left.value);
+    let (by, instead) = (&left.by, &left.instead);
     match left.means {
         Means::Order => format!("{version}, which was rolled back on {day} (commit {commit}), and is held"),
-        Means::Failure(_) | Means::Commit => {
+        Means::Failure(_) => {
             format!("{version}, which failed and went back on {day} (commit {commit}), and is held")
         }
+        Means::Commit if left.commit.is_none() => {
+            format!("{version}, which {by} took back to {instead}: something newer comes, or what a person brings")
+        }
+        Means::Commit => format!(
+            "{version}, which {by} took back to {instead} on {day} (commit {commit}): something newer comes, or what a \
+             person brings"
+        ),
     }
 }

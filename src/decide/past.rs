@@ -1,7 +1,7 @@
 //! What the past says of candidates: a version that somebody took back is no candidate any more.
 //!
-//! The entry point is [`taken_back`]. Who lowered what is told by the order of versions, and where there is none, by
-//! what had stood there before. What Tagboat itself took back stands in the file of holds, but for digests, which no hold
+//! Entry points: [`taken_back`], [`left_at`], [`went_back`] and [`lowered`]. Who lowered what is told by the order of versions,
+//! and where there is none, by what had stood there before. What Tagboat itself took back stands in the file of holds, but for digests, which no hold
 //! names: those are known from history like what people take back.
 
 use std::cmp::Ordering;
@@ -211,6 +211,31 @@ pub fn went_back(timeline: &Timeline) -> Vec<TakenBack> {
     let went_back = timeline.shifts.iter().filter(is_rollback);
     let steps = went_back.flat_map(|shift| shift.steps.iter().map(move |step| (shift, step)));
     steps.map(|(shift, (left, came))| taken(shift, left, came)).collect()
+}
+
+/// Returns what people lowered by commits of their own, of all that was `taken` back, unless a person has gone on since: brought something
+/// better than what they had gone back to, by hand or by an order.
+pub fn lowered(timeline: &Timeline, taken: &[TakenBack], policy: Option<&Policy>) -> Vec<TakenBack> {
+    let is_open = |taken: &&TakenBack| {
+        if taken.means != Means::Commit || taken.is_of_digest() {
+            return false;
+        }
+        let on_line = timeline.shifts.iter().position(|shift| shift.commit == taken.commit);
+        let beside =
+            || timeline.asides.iter().find(|aside| aside.shift.commit == taken.commit).map(|aside| aside.newer);
+        let Some(newer) = on_line.or_else(beside) else { return false };
+        let by_a_person = |shift: &Shift| shift.by != Mover::Tagboat || shift.word.order == Some(Ordered::Promote);
+        let goes_on = |(index, shift): (usize, &Shift)| {
+            let older = || timeline.shifts[index + 1..].iter();
+            let is_better = |came: &Value, left: &Value| came.tag != left.tag && !gave_way(came, left, policy, older);
+            // What lies between came by Tagboat only where an earlier version of it saw nothing against that.
+            let is_word = |came: &Value| by_a_person(shift) || is_better(&taken.value, came);
+            let mut steps = shift.steps.iter();
+            steps.any(|(left, came)| is_better(came, left) && is_better(came, &taken.instead) && is_word(came))
+        };
+        !timeline.shifts[..newer].iter().enumerate().any(goes_on)
+    };
+    taken.iter().filter(is_open).cloned().collect()
 }
 
 /// Whether a value is worse than the one that it replaced: by the order of its policy, or since it had given way before.

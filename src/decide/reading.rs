@@ -93,6 +93,12 @@ fn entry<'a>(text: &'a str, filters: &Filters<'_>, extractor: &mut Option<Extrac
     Entry { text, compared, shape: filters.shape(compared), variant, state: State::Competes }
 }
 
+/// A tag as a policy's filters see it, listed or not.
+pub(super) fn read<'a>(text: &'a str, policy: &Policy) -> Entry<'a> {
+    let filters = Filters::of(policy);
+    entry(text, &filters, &mut filters.tags.map(Extractor::new))
+}
+
 /// The tag in use, read by the same filters. One that `tags` does not match is read as a whole, and `ignore` does
 /// not take its version away.
 pub(super) fn in_use<'a>(text: &'a str, policy: &Policy) -> Entry<'a> {

@@ -97,7 +97,8 @@ fn read_past(inputs: &Inputs<'_>, observation: &mut Observation, asked: BTreeSet
                 let taken_back = decide::past::taken_back(&timeline, policy.as_deref());
                 let left = decide::past::left_at(&timeline, &standing(config, sites, &own), policy.as_deref());
                 let went_back = decide::past::went_back(&timeline);
-                (key, Ok(model::history::Past { timeline: Some(timeline), taken_back, left, went_back }))
+                let lowered = decide::past::lowered(&timeline, &taken_back, policy.as_deref());
+                (key, Ok(model::history::Past { timeline: Some(timeline), taken_back, left, went_back, lowered }))
             };
             let pasts: Vec<_> = timelines.into_iter().map(past).collect();
             observation.pasts.extend(pasts);

@@ -365,20 +365,23 @@ impl Search<'_> {
         )
     }
 
-    /// Returns when an environment before last brought anything that went back here, by order or since it failed, and is still held.
+    /// Returns when an environment before last brought anything that went back here: by order or since it failed, and is still held; or
+    /// by somebody's own commit, and would come again but for that.
     pub(super) fn went_back(
         &self,
         environment: &Environment,
-        image: &ImageName,
+        decision: &Decision,
         before: &Timeline,
     ) -> Option<Timestamp> {
+        let image = &decision.question.image;
         let past = self.past(&environment.name, image)?;
         let is_held = |failed: &&TakenBack| {
             let value = &failed.value;
             self.hold_on(environment, image, value).is_some()
                 || (failed.is_of_digest() && past.hold_on(value).is_some())
         };
-        let came = past.went_back.iter().filter(is_held).flat_map(|failed| {
+        let lowered = past.lowered.iter().filter(|left| !self.is_barred(decision, &left.value));
+        let came = past.went_back.iter().filter(is_held).chain(lowered).flat_map(|failed| {
             let has_it = |shift: &&Shift| shift.to.difference(&shift.from).any(|came| failed.holds(came));
             before.shifts.iter().find(has_it).map(|shift| shift.landed)
         });

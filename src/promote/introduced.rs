@@ -273,7 +273,7 @@ impl Search<'_> {
             }
             for mut here in heres {
                 // What came there before something that failed here had its turn.
-                if let Some(failed) = self.went_back(environment, image, timeline) {
+                if let Some(failed) = self.went_back(environment, decision, timeline) {
                     here.retain(|(_, since)| *since > failed);
                 }
                 if let Some(running) = &running

@@ -302,3 +302,54 @@ async fn an_order_goes_past_no_hold_under_another_spelling_of_its_version() {
     passing("2026-11-20T13:00:00Z").order(&back(None), said()).await.unwrap();
     assert_eq!(prod.file(), manifest(":v1.2.0"), "what came before is passed over, too");
 }
+
+#[tokio::test]
+async fn nothing_older_comes_in_the_place_of_what_a_person_took_back_until_a_person_goes_on() {
+    let listed = ["1.4.0", "1.4.1", "1.5.0", "1.6.0"];
+    for goes_on in ["by hand", "by an order", "by something newer"] {
+        let prod = Prod::new("semver: 1.x", ":1.4.0", &["1.4.0", "1.6.0"]);
+        prod.pass("2026-11-20T09:00:00Z").await;
+        assert_eq!(prod.file(), manifest(":1.6.0"));
+        prod.write("2026-11-20T10:00:00Z", "Back", Some(":1.4.0"));
+        prod.tags.set(WEB, listed);
+        let outcome = prod.pass("2026-11-20T11:00:00Z").await;
+        assert_eq!(prod.file(), manifest(":1.4.0"), "1.5.0 never ran there, and is older");
+        let told = "in prod: 2 versions are older than 1.6.0, which A person took back to 1.4.0 on 2026-11-20 (commit ";
+        assert!(outcome.skipped.iter().any(|row| row.reason.starts_with(told)), "{:?}", outcome.skipped);
+        match goes_on {
+            "by hand" => prod.write("2026-11-20T12:00:00Z", "On", Some(":1.4.1")),
+            "by an order" => {
+                let order = Order::Promote {
+                    what: WEB.to_owned(),
+                    tag: "1.4.1".parse().unwrap(),
+                    environment: "prod".into(),
+                    at_once: true,
+                    skipped: [].into(),
+                };
+                let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(&prod.remote);
+                let passing =
+                    Passing { remote, tags: &prod.tags, now: "2026-11-20T12:00:00Z", publishing: Publishing::Plain };
+                passing.order(&order, Said { reason: Some("needed"), ..Said::default() }).await.unwrap();
+                assert_eq!(prod.file(), manifest(":1.4.1"));
+            }
+            _ => prod.tags.set(WEB, listed.into_iter().chain(["1.6.1"])),
+        }
+        let outcome = prod.pass("2026-11-20T13:00:00Z").await;
+        let expected = if goes_on == "by something newer" { ":1.6.1" } else { ":1.5.0" };
+        assert_eq!(prod.file(), manifest(expected), "{goes_on}: {:?}", outcome.skipped);
+    }
+}
+
+#[tokio::test]
+async fn who_goes_over_to_an_older_line_of_versions_gets_what_is_newest_there() {
+    let prod = Prod::new("semver: '>=1.0.0'", ":1.8.0", &["1.8.0", "2.1.0"]);
+    prod.pass("2026-11-20T09:00:00Z").await;
+    assert_eq!(prod.file(), manifest(":2.1.0"));
+    let narrow = config("semver: 1.x", "  - {name: prod, files: [prod/**], publish: commit}\n");
+    let old = manifest(":1.8.0");
+    let files = [(".tagboat.yaml", Some(narrow.as_str())), ("prod/web.yaml", Some(old.as_str()))];
+    prod.remote.edit("2026-11-20T10:00:00Z", "Stay with 1.x", &files);
+    prod.tags.set(WEB, ["1.8.0", "1.9.0", "2.1.0", "2.2.0"]);
+    prod.pass("2026-11-20T11:00:00Z").await;
+    assert_eq!(prod.file(), manifest(":1.9.0"), "nothing of the other line is waited for");
+}

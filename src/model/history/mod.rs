@@ -234,6 +234,8 @@ pub struct Past {
     pub left: Vec<Left>,
     /// What Tagboat took back, by order or because it failed: while it is held, nothing older comes in its place.
     pub went_back: Vec<TakenBack>,
+    /// What people lowered by commits of their own, and have not gone on from since: nothing older comes in its place either.
+    pub lowered: Vec<TakenBack>,
 }
 
 impl Past {

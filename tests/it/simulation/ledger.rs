@@ -35,6 +35,9 @@ pub(super) struct Step {
 /// Versions that people took back, by environment and image; of what follows a moving tag, digests that anybody took back.
 type TakenBack = BTreeMap<(usize, usize), BTreeSet<String>>;
 
+/// Versions that people lowered and have not gone on from, by environment and image: each with what came in its place.
+type Lowered = BTreeMap<(usize, usize), BTreeSet<(String, String)>>;
+
 /// A commit that reached the base.
 #[derive(Debug, Clone)]
 pub(super) struct Landing {
@@ -46,6 +49,8 @@ pub(super) struct Landing {
     pub(super) places: Vec<Place>,
     /// What people have taken back, and nobody brought again since.
     pub(super) taken_back: TakenBack,
+    /// What people lowered, and have not gone on from.
+    pub(super) lowered: Lowered,
     /// Environments and images that anybody but a pass has touched at any time.
     pub(super) touched: BTreeSet<(usize, usize)>,
     /// Who made what it brought.
@@ -119,6 +124,7 @@ impl Ledger {
             told: git.commit(&git.main).time,
             places: places(git, setting, git.tree(&git.main)),
             taken_back: TakenBack::new(),
+            lowered: Lowered::new(),
             touched: BTreeSet::new(),
             brought: Brought { by: By::Person, way: Way::Forward },
         };
@@ -140,6 +146,7 @@ impl Ledger {
         let before = git.tree(&commit.parents[0]);
         let (last, position) = (self.last(), self.landings.len());
         let (mut taken_back, mut touched) = (last.taken_back.clone(), last.touched.clone());
+        let mut lowered = last.lowered.clone();
         let told = commit.time.max(last.told);
         let is_return = brought.way == Way::Return;
         if !by.is_pass() || brought.way != Way::Forward {
@@ -165,15 +172,36 @@ impl Ledger {
                         taken.insert(moving::key(image, &from));
                     }
                     taken.remove(&moving::key(image, &to));
+                    let lowered = lowered.entry(key).or_default();
+                    lowered.retain(|(left, instead)| {
+                        let goes_on = !brought.by.is_pass()
+                            && brought.way == Way::Forward
+                            && is_lower(&from.tag, &to.tag)
+                            && is_lower(instead, &to.tag);
+                        *left != to.tag && !goes_on
+                    });
+                    if image != MOVING && is_back {
+                        lowered.insert((from.tag.clone(), to.tag.clone()));
+                    }
                 }
                 // Also what comes where nothing could be read before is what a person wants.
                 for (image, value) in new.iter().filter(|one| !old.contains(one)) {
                     taken_back.entry((environment, *image)).or_default().remove(&moving::key(*image, value));
+                    lowered.entry((environment, *image)).or_default().retain(|(left, _)| *left != value.tag);
                 }
             }
         }
         let places = places(git, setting, &commit.tree);
-        self.landings.push(Landing { commit: id.clone(), at: now, told, places, taken_back, touched, brought });
+        self.landings.push(Landing {
+            commit: id.clone(),
+            at: now,
+            told,
+            places,
+            taken_back,
+            lowered,
+            touched,
+            brought,
+        });
     }
 
     /// Returns since when an environment has had one value at all places of an image, at a landing: told and true.

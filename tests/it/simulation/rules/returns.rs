@@ -15,7 +15,7 @@ use super::{Stage, Verdict, view, violated};
 use crate::simulation::ledger::{Landing, Step, is_lower};
 use crate::simulation::moving::MOVING;
 use crate::simulation::session::Session;
-use crate::simulation::setting::{DEPLOYS, IMAGES, Publishes, Value};
+use crate::simulation::setting::{DEPLOYS, IMAGES, Publishes, Value, is_followed};
 use crate::simulation::world::git::Tree;
 use crate::simulation::world::{By, Way, World, short};
 
@@ -105,7 +105,8 @@ pub(super) fn goes_on(world: &World, session: &Session, (environment, step): (us
     Ok(())
 }
 
-/// What failed and is held leaves no place to what is older, unless that is what an environment before runs by now.
+/// What failed and is held, or what a person lowered, leaves no place to what is older, unless that is what an environment before runs by
+/// now.
 pub(super) fn is_no_older_try(world: &World, session: &Session, step: &Step, base: usize) -> Verdict {
     let environment = &world.setting.environments[step.environment];
     let landings = &world.ledger.landings;
@@ -115,6 +116,15 @@ pub(super) fn is_no_older_try(world: &World, session: &Session, step: &Step, bas
     }
     if step.environment == 0 && world.upstream.is_some() {
         return Ok(());
+    }
+    let none = BTreeSet::new();
+    let lowered = landings[base].lowered.get(&(step.environment, step.image)).unwrap_or(&none);
+    if let Some((left, instead)) =
+        lowered.iter().find(|(left, _)| is_lower(&step.to.tag, left) && is_followed(left) && step.image != MOVING)
+    {
+        let (name, image) = (environment.name, short(step.image));
+        let text = format!("{name} {image} to {}, although a person took {left} back to {instead}", step.to);
+        return violated("nothing older is tried", text);
     }
     let own =
         world.ledger.returned.iter().filter(|(at, environment, image, _)| {
