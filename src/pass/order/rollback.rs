@@ -82,8 +82,10 @@ pub(super) async fn settle(
                 Some(digest) => Some(digest),
                 None => Some(digest_of(given.source, &question.image, back.to.tag.as_ref()).await?),
             };
+            let to = Value { tag: back.to.tag, digest };
+            settled.notes.extend(is_there(given, question, &to).await?);
             hold(given, ground, question, &back.left, &mut settled);
-            if let Some(tag) = back.to.tag.as_ref().filter(|tag| question.current.tag.as_ref() == Some(tag)) {
+            if let Some(tag) = to.tag.as_ref().filter(|tag| question.current.tag.as_ref() == Some(tag)) {
                 let (image, name, current) = (&question.image, &question.environment, &question.current);
                 let reason = format!(
                     "the tag stays and only its digest goes back, which history remembers in the place of a hold: {current} \
@@ -92,7 +94,6 @@ pub(super) async fn settle(
                 );
                 settled.notes.push(Skipped { what: image.to_string(), reason });
             }
-            let to = Value { tag: back.to.tag, digest };
             settled.moves.push(Move {
                 image: question.image.clone(),
                 from: question.current.clone(),
@@ -277,6 +278,39 @@ async fn may_be_named(
         ));
     }
     Ok(())
+}
+
+/// Refuses a version that the registry says it has no more: nothing could start it. Tells where the registry could not be asked, which keeps
+/// nobody from going back.
+async fn is_there(given: &Ordering<'_>, question: &Question, to: &Value) -> Result<Option<Skipped>, OrderError> {
+    let Question { environment, image, .. } = question;
+    let Some(tag) = &to.tag else { return Ok(None) };
+    let note = |reason: String| Ok(Some(Skipped { what: image.to_string(), reason }));
+    let listed = match given.source.tags(image).await {
+        Ok(listed) => listed,
+        Err(error) => return note(format!("whether the registry still has {tag} could not be asked: {error}")),
+    };
+    if listed.list.find(tag.as_str()).is_some() {
+        return Ok(None);
+    }
+    // A list may lack what is there, and a digest outlives its tag.
+    let asked = match &to.digest {
+        Some(digest) => given.source.image_of(image, tag, digest).await,
+        None => given.source.facts(image, tag, FactKind::Digest).await,
+    };
+    match asked {
+        Ok(_) => note(format!("the registry does not list {tag} any more, and still has {to}")),
+        Err(error) => Err(refused(
+            format!(
+                "{image}: {environment} would go back to {tag}, which the registry does not list any more: nothing could \
+                 start it ({error})"
+            ),
+            format!(
+                "push it again; or name one that is there, with `--to TAG`: `tagboat history --image {image}` tells what \
+                 ran, `tagboat explain {image}` what there is"
+            ),
+        )),
+    }
 }
 
 /// Asks the registry for a digest, where one stands and history knows none for the version that comes.

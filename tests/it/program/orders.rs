@@ -466,3 +466,23 @@ fn a_version_that_one_of_two_places_before_runs_is_told_as_such() {
     assert!(words(&refused.err).contains("soak: it is not everywhere in dev"), "{refused:?}");
     assert_eq!(scene.runs("prod/acme-web.yaml"), "1.4.0");
 }
+
+#[test]
+fn nothing_goes_back_to_a_version_that_the_registry_has_no_more() {
+    let scene = Scene::new("", "commit", &["acme/web"]);
+    scene.write(&["acme/web"], "1.5.0", 3);
+    scene.world.registry.delete("acme/web", "1.4.0");
+    for to in [&[][..], &["--to", "1.4.0"]] {
+        let arguments = [&["rollback", "prod", "acme/web", "--reason", "slow"], to].concat();
+        let refused = scene.call(&arguments).ended(1);
+        let told = "prod would go back to 1.4.0, which the registry does not list any more: nothing could start it";
+        assert!(words(&refused.err).contains(told), "{refused:?}");
+        assert!(words(&refused.err).contains("push it again; or name one that is there"), "{refused:?}");
+        assert_eq!(scene.runs("prod/acme-web.yaml"), "1.5.0");
+    }
+    // A registry that says nothing keeps nobody from going back.
+    scene.world.registry.faults(|faults| faults.fails_from_page = Some((0, 403)));
+    let ran = scene.call(&["rollback", "prod", "acme/web", "--reason", "slow"]).ended(0);
+    assert!(words(&ran.out).contains("whether the registry still has 1.4.0 could not be asked: "), "{ran:?}");
+    assert_eq!(scene.runs("prod/acme-web.yaml"), "1.4.0");
+}
