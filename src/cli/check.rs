@@ -55,15 +55,15 @@ pub(super) fn run(session: &Session, arguments: &Check) -> Outcome {
         let unlisted = if is_sound { pass::elsewhere::check(&config, named) } else { Vec::new() };
         let has_others = unlisted.is_empty() && !config.environments.repositories().is_empty();
         // Other repositories are looked at where the operator's file lists them all.
+        let own = has_others.then(|| pass::setup::own(&Target::Checkout { folder, branch: None })).flatten();
         let others = match named.filter(|_| is_sound && has_others) {
             Some(service) => {
-                let own = pass::setup::own(&Target::Checkout { folder, branch: None });
                 let open = pass::setup::neighbours(own.as_ref(), service, &session.environment);
                 session.runtime()?.block_on(pass::elsewhere::view(&config, &open))
             }
             None => Others::new(),
         };
-        let beside = (&branches, &others);
+        let beside = (&branches, &others, own.as_ref());
         findings.extend(pass::check::check(&config, name.as_deref(), &files, cache, &limits, past, beside)?);
         findings.extend(unlisted);
         if is_sound && session.common.service.is_some() {

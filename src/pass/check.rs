@@ -6,6 +6,7 @@ use crate::cache::Cache;
 use crate::config::holds::{self, HOLDS_FILE, MISTAKEN_FILE};
 use crate::config::repository::Repository;
 use crate::decide::questions::{Followed, follow};
+use crate::git::url::RemoteUrl;
 use crate::manifest;
 use crate::model::file::{Position, RepoPath};
 use crate::model::image::{ImageName, Tag};
@@ -24,7 +25,7 @@ use crate::policy::range::possible::is_possible;
 /// Looks for mistakes in a configuration and the files that it is for.
 ///
 /// `config_file` is the configuration's name for messages; `None` where there is none. `past` is the history that led
-/// to the files, where there is one.
+/// to the files, where there is one; `others` are the other repositories that it names, and `own` is this one's URL, where it has one.
 ///
 /// # Errors
 ///
@@ -36,7 +37,7 @@ pub fn check(
     cache: &Cache,
     limits: &manifest::Limits,
     past: Option<&dyn Past>,
-    (branches, others): (&Branches, &Others),
+    (branches, others, own): (&Branches, &Others, Option<&RemoteUrl>),
 ) -> Result<Vec<Finding>, PassError> {
     let scanned = scan(files, &config.formats, limits, cache).map_err(PassError::Files)?;
     let mut findings = Vec::new();
@@ -54,7 +55,7 @@ pub fn check(
         groups(config, file, &sites, &mut findings);
         environments(config, file, &scanned, branches, &mut findings)?;
         findings.extend(alone::only_in_one(config, &survey, &sites));
-        findings.extend(elsewhere::circles(config, others));
+        findings.extend(elsewhere::circles(config, others, own));
         inactive(config, file, &mut findings);
         unpinned(config, file, &mut findings);
         held(config, (files, &sites), &mut findings);

@@ -360,7 +360,7 @@ async fn a_check_reads_each_file_of_another_repository_once() {
     let before = other.reads.load(Ordering::Relaxed);
     let (cache, limits) = (setup::no_cache(), Limits::default());
     let past = viewed.past.as_deref();
-    let beside = (&branches, &others);
+    let beside = (&branches, &others, None);
     let findings = check::check(&config, Some(".tagboat.yaml"), &*viewed.files, &cache, &limits, past, beside).unwrap();
     assert_eq!(other.reads.load(Ordering::Relaxed) - before, 3, "its configuration and two manifests");
     let told: Vec<_> = findings.iter().filter(|one| one.rule == "only-in-one").map(Finding::place).collect();

@@ -585,3 +585,30 @@ fn an_environment_that_follows_itself_through_the_url_of_its_own_repository_is_a
     let row = rows.clone().find(|row| row["rule"] == "circle").unwrap_or_else(|| panic!("{found}"));
     assert_eq!((row["severity"].as_str(), row["line"].as_u64()), (Some("error"), Some(8)), "{row}");
 }
+
+#[test]
+fn a_circle_through_another_repository_is_told_with_both_places() {
+    let scene = Scene::new("");
+    let (host, shop) = (scene.world.registry.host(), scene.shop.folder.display().to_string());
+    // The platform's `dev` comes after the shop's `prod`, which comes after its `staging`.
+    let after = format!("    files: [dev/**]\n    after: {{repository: \"{shop}\", environment: prod}}\n");
+    scene.write(&[(".tagboat.yaml", &platform(&host).replace("    files: [dev/**]\n", &after))], 3);
+    let places = [
+        (&scene.shop, "shop-people", "dev comes after prod of this repository (.tagboat.yaml:8:12 there)"),
+        (&scene.platform, "platform-people", "prod comes after staging of this repository (.tagboat.yaml:8:12 there)"),
+    ];
+    for (repository, file, other) in places {
+        let people = scene.world.scratch.path(file).display().to_string();
+        repository.git(&["clone", "--quiet", &repository.folder.display().to_string(), &people]);
+        let found =
+            scene.world.tagboat(&["check", &people, "--service", &scene.service, "--output", "json"]).ended(2).json();
+        let rows = found["findings"].as_array().unwrap().iter();
+        let row = rows.clone().find(|row| row["rule"] == "circle").unwrap_or_else(|| panic!("{found}"));
+        assert_eq!((row["severity"].as_str(), row["line"].as_u64()), (Some("error"), Some(8)), "{row}");
+        let message = row["message"].as_str().unwrap();
+        assert!(message.contains("comes after itself, so that nothing ever comes first: "), "{message}");
+        assert!(message.contains(other), "{message}");
+    }
+    let ran = scene.run(0);
+    assert_eq!(scene.prod(), "1.4.0", "{ran:?}");
+}

@@ -3,6 +3,8 @@
 //! Entry points: [`view()`], which fetches, and `look`, which finds what they run. Which repositories may be looked at is
 //! the operator's word ([`Neighbours`]): whoever may write manifests can make nobody fetch anything with a credential.
 
+mod circles;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -35,6 +37,8 @@ use crate::pass::view::{self, Branches, Unseen, Viewed};
 use crate::pass::{Inputs, MAX_HOLDS, PassError, blocking, hold, record, report};
 use crate::promote;
 use crate::promote::drift::Runs;
+
+pub(super) use crate::pass::elsewhere::circles::circles;
 
 /// Another repository, as the operator's file names it.
 pub struct Neighbour {
@@ -394,27 +398,6 @@ fn is_circle(config: &Repository, repository: &Arc<str>, there: &EnvironmentName
         }
     }
     false
-}
-
-/// Finds environments that follow themselves through the URL of their own repository.
-pub(super) fn circles(config: &Repository, others: &Others) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for before in config.environments.0.iter().flat_map(|environment| &environment.after) {
-        let Predecessor::Elsewhere { repository, environment, name, at } = before else { continue };
-        let Some(Ok(other)) = others.get(repository) else { continue };
-        if is_circle(&other.config, repository, environment) {
-            findings.push(Finding {
-                severity: Severity::Error,
-                rule: "circle",
-                message: format!("{name} comes after itself: {CIRCLE}"),
-                hint: Some("an environment of this repository is named by its name alone".to_owned()),
-                file: Some(config.file.clone()),
-                away: None,
-                position: Some(*at),
-            });
-        }
-    }
-    findings
 }
 
 /// Looks at one environment of another repository; else says why it is not fully known.
