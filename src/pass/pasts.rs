@@ -51,8 +51,12 @@ pub(super) fn read_pasts(
         match ground.and_then(|ground| seen.get(ground)) {
             Some(ground) => read_past(inputs, observation, asked, ground),
             None => {
-                let reason = "its branch could not be read".to_owned();
-                observation.pasts.extend(asked.into_iter().map(|key| (key, Err(reason.clone()))));
+                // Its branch may be there, and lack it; what is the matter was told with what it runs.
+                for key in asked {
+                    let known = observation.half_known.get(&key.0).cloned();
+                    let reason = known.unwrap_or_else(|| "its branch could not be read".to_owned());
+                    observation.pasts.insert(key, Err(reason));
+                }
             }
         }
     }

@@ -484,6 +484,25 @@ fn an_environment_that_is_not_there_is_told_with_those_that_are() {
 }
 
 #[test]
+fn what_waits_for_an_environment_that_is_not_there_says_so_further_on_too() {
+    let late = "  - name: late\n    files: [late/**]\n    after: prod\n    publish: commit\n";
+    let scene = Scene::following("stagin", late, &["1.3.0", "1.4.0"]);
+    let people = Repository { folder: scene.world.scratch.path("shop-people") };
+    scene.shop.git(&[
+        "clone",
+        "--quiet",
+        &scene.shop.folder.display().to_string(),
+        &people.folder.display().to_string(),
+    ]);
+    people.commit_files(&[("late/web.yaml", &scene.world.deployment("acme/web:1.3.0"))], "By hand", 3);
+    people.git(&["push", "--quiet", "origin", "main"]);
+    let done = scene.world.run_on(&scene.shop, &["--service", &scene.service, "--output", "json"]).ended(3).json();
+    let told = done.to_string();
+    assert!(!told.contains("its branch could not be read"), "{done}");
+    assert!(told.matches("it has no environment `stagin`; there are: dev, staging").count() > 1, "{done}");
+}
+
+#[test]
 fn an_environment_on_a_branch_of_its_own_is_followed_there() {
     let scene = Scene::new("");
     let host = scene.world.registry.host();
