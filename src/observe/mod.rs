@@ -8,6 +8,7 @@ pub mod checkout;
 pub mod checks;
 pub mod files;
 pub mod history;
+mod inspections;
 mod remembered;
 pub mod scan;
 pub mod signatures;

@@ -15,7 +15,8 @@ use crate::cache::{Age, Cache, ListSummary, Pointed};
 use crate::model::decision::{Question, Want};
 use crate::model::image::{Digest, ImageName, Tag};
 use crate::model::tags::{FactKind, ImageTags, TagFacts, TagList};
-use crate::registry::{Heads, Pages, SourceError, TagSource};
+use crate::observe::inspections::Turn;
+use crate::registry::{Heads, Inspections, Pages, SourceError, TagSource, enough_inspected};
 
 /// How long a list that lost its tags is compared with what it was before, in seconds: a day.
 const COMPARED_FOR: i64 = 86_400;
@@ -61,6 +62,10 @@ fn left(want: &Want, cap: usize, goes_on: bool) -> SourceError {
     SourceError::Failed(format!(
         "{image}:{tag}: not asked in this pass, which has asked {cap} tags already where they point (`limits.maxHeads`); {then}"
     ))
+}
+
+fn not_inspected(want: &Want, cap: usize) -> SourceError {
+    SourceError::Failed(format!("{}:{}: {}", want.image, want.tag, enough_inspected(cap)))
 }
 
 /// Takes from an error's words what they begin with where that is said anyway: of which tag they are.
@@ -140,13 +145,24 @@ impl<'a> Remembered<'a> {
         ways
     }
 
-    /// Asks for a fact about a tag, in the way that was found for its digest.
-    pub(super) async fn fact(&self, want: &Want, way: &Way) -> Learnt {
+    /// Returns how many images a pass may still look into.
+    pub(super) fn inspections(&self) -> Inspections {
+        self.source.inspections()
+    }
+
+    /// Asks for a fact about a tag, in the way that was found for its digest, and in its turn where an image is looked into.
+    pub(super) async fn fact(&self, want: &Want, way: &Way, turn: Turn<'_>) -> Learnt {
         let (image, tag) = (&want.image, &want.tag);
         let answer = match (want.kind, self.cache) {
-            (FactKind::Digest, _) | (FactKind::Image, None) => self.source.facts(image, tag, want.kind).await,
-            (FactKind::Image, Some(cache)) => self.image(want, way, cache).await,
-            (FactKind::Pushed, _) => return self.age(want).await,
+            (FactKind::Digest, _) | (FactKind::Image, None) => {
+                drop(turn);
+                self.source.facts(image, tag, want.kind).await
+            }
+            (FactKind::Image, Some(cache)) => self.image(want, way, cache, turn).await,
+            (FactKind::Pushed, _) => {
+                drop(turn);
+                return self.age(want).await;
+            }
         };
         match answer {
             Ok(facts) if holds(&facts, want.kind) => Learnt::Facts(facts),
@@ -158,7 +174,7 @@ impl<'a> Remembered<'a> {
     /// Returns what an image holds, by its digest: content that any tag was found to point to is not fetched again.
     ///
     /// A HEAD tells the digest where this pass has not learnt it. It is no pull, and saves up to three requests.
-    async fn image(&self, want: &Want, way: &Way, cache: &Cache) -> Result<TagFacts, SourceError> {
+    async fn image(&self, want: &Want, way: &Way, cache: &Cache, turn: Turn<'_>) -> Result<TagFacts, SourceError> {
         let asked = match way {
             Way::Left { cap, goes_on } => return Err(left(want, *cap, *goes_on)),
             Way::Known(_) | Way::Recall(_) => None,
@@ -169,18 +185,22 @@ impl<'a> Remembered<'a> {
             Way::Known(digest) | Way::Recall(digest) => Some(digest),
             Way::Ask | Way::Left { .. } => asked.as_ref(),
         };
-        let Some(digest) = digest else {
-            return self.source.facts(&want.image, &want.tag, FactKind::Image).await;
-        };
-        if let (Way::Recall(digest), Some(facts)) = (way, cache.image(digest)) {
+        if let Some(digest) = digest
+            && let Some(facts) = cache.image(digest)
+        {
             self.source.count_cached(&want.image);
-            return Ok(TagFacts { digest: None, recalled: Some(digest.clone()), ..facts });
+            return Ok(match way {
+                Way::Recall(digest) => TagFacts { digest: None, recalled: Some(digest.clone()), ..facts },
+                Way::Ask | Way::Known(_) | Way::Left { .. } => facts,
+            });
         }
-        if let Some(facts) = cache.image(digest) {
-            self.source.count_cached(&want.image);
-            return Ok(facts);
+        if !turn.take(digest).await {
+            return Err(not_inspected(want, self.inspections().cap));
         }
-        self.source.image_of(&want.image, &want.tag, digest).await
+        match digest {
+            Some(digest) => self.source.image_of(&want.image, &want.tag, digest).await,
+            None => self.source.facts(&want.image, &want.tag, FactKind::Image).await,
+        }
     }
 
     /// Returns when a tag was pushed, else to what it points, by which it is looked up when that was first seen.

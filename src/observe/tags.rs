@@ -15,6 +15,7 @@ use crate::model::decision::{Question, Want};
 use crate::model::image::{Digest, ImageName, Tag};
 use crate::model::observation::Observation;
 use crate::model::tags::{FactKind, ImageTags, Labels, TagFacts, newest_first};
+use crate::observe::inspections::Line;
 use crate::observe::remembered::{Learnt, Looks, Remembered};
 use crate::registry::{SourceError, TagSource};
 
@@ -129,7 +130,7 @@ fn recorded_failures(image: &ImageName, tags: &ImageTags) -> Vec<(Want, String)>
 
 /// Asks for facts that decisions want, and keeps them in the observation.
 ///
-/// A source may answer only so many in a pass: the newest tags of all images come first.
+/// A source may answer only so many in a pass: the newest tags of all images come first, however fast each registry is.
 pub async fn facts(observation: &mut Observation, wants: Vec<Want>, source: &dyn TagSource, cache: &Cache) {
     let source = &Remembered::new(source, cache);
     let known = |want: &Want| {
@@ -138,9 +139,10 @@ pub async fn facts(observation: &mut Observation, wants: Vec<Want>, source: &dyn
     };
     let wants = newest_of_each_first(wants);
     let ways = source.ways(&wants, known);
-    let mut answers = stream::iter(wants.into_iter().zip(ways))
-        .map(|(want, way)| async move {
-            let answer = source.fact(&want, &way).await;
+    let line = &Line::new(wants.len(), source.inspections().left);
+    let mut answers = stream::iter(wants.into_iter().zip(ways).enumerate())
+        .map(|(place, (want, way))| async move {
+            let answer = source.fact(&want, &way, line.turn(place)).await;
             (want, answer)
         })
         .buffer_unordered(CONCURRENT);
@@ -285,7 +287,13 @@ fn keep(tags: &mut Arc<ImageTags>, learnt: Vec<(Want, TagFacts)>) -> BTreeMap<Ta
 
 #[cfg(test)]
 mod tests {
+    use futures_util::future::BoxFuture;
+
     use super::*;
+    use crate::clock::SystemClock;
+    use crate::model::signature::SignatureVerdict;
+    use crate::registry::Inspections;
+    use crate::signature::Requirement;
 
     #[test]
     fn the_newest_tag_of_each_image_is_asked_for_first() {
@@ -298,6 +306,70 @@ mod tests {
         let ordered = newest_of_each_first(wants);
         let tags: Vec<&str> = ordered.iter().map(|want| want.tag.as_str()).collect();
         assert_eq!(tags, ["1.10.0", "20.0.0", "1.9.0", "3.0.0", "1.2.0"]);
+    }
+
+    /// A registry that tells the later where a tag points the newer that is, and may be asked about two images.
+    struct Backwards;
+
+    impl TagSource for Backwards {
+        fn tags<'a>(&'a self, _: &'a ImageName) -> BoxFuture<'a, Result<Arc<ImageTags>, SourceError>> {
+            Box::pin(std::future::ready(Ok(Arc::default())))
+        }
+
+        fn facts<'a>(
+            &'a self,
+            _: &'a ImageName,
+            tag: &'a Tag,
+            _: FactKind,
+        ) -> BoxFuture<'a, Result<TagFacts, SourceError>> {
+            Box::pin(async move {
+                let number = tag.as_str().parse().unwrap();
+                for _ in 0..number {
+                    tokio::task::yield_now().await;
+                }
+                Ok(seen(char::from_digit(number, 16).unwrap(), None))
+            })
+        }
+
+        fn image_of<'a>(
+            &'a self,
+            _: &'a ImageName,
+            _: &'a Tag,
+            digest: &'a Digest,
+        ) -> BoxFuture<'a, Result<TagFacts, SourceError>> {
+            let (digest, platforms) = (Some(digest.clone()), Some(Vec::new()));
+            Box::pin(std::future::ready(Ok(TagFacts { digest, platforms, ..TagFacts::default() })))
+        }
+
+        fn inspections(&self) -> Inspections {
+            Inspections { left: 2, cap: 2 }
+        }
+
+        fn signed<'a>(
+            &'a self,
+            _: &'a ImageName,
+            _: &'a Tag,
+            _: &'a Digest,
+            _: &'a Requirement,
+        ) -> BoxFuture<'a, Result<SignatureVerdict, SourceError>> {
+            Box::pin(std::future::ready(Ok(SignatureVerdict::Missing)))
+        }
+    }
+
+    #[tokio::test]
+    async fn the_newest_are_looked_into_whichever_is_told_of_first() {
+        let image: ImageName = "ghcr.io/acme/web".parse().unwrap();
+        let want =
+            |tag: u32| Want { image: image.clone(), tag: tag.to_string().parse().unwrap(), kind: FactKind::Image };
+        let mut observation = Observation::default();
+        observation.images.insert(image.clone(), Ok(Arc::default()));
+        let cache = Cache::off(None, Arc::new(SystemClock));
+        facts(&mut observation, (1..=9).map(want).collect(), &Backwards, &cache).await;
+        let tags = observation.images[&image].as_ref().unwrap();
+        let known: Vec<&str> = tags.facts.keys().map(Tag::as_str).collect();
+        assert_eq!((known, observation.failed.len()), (vec!["8", "9"], 7));
+        let left = &observation.failed[&want(7)];
+        assert!(left.contains("which has looked into 2 images already (`limits.maxInspections`)"), "{left}");
     }
 
     const OLD: Option<&str> = Some("2026-11-01T08:00:00Z");

@@ -61,6 +61,22 @@ pub struct Heads {
     pub cap: usize,
 }
 
+/// How many images a pass may still look into, and how many in all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inspections {
+    /// So many from now on.
+    pub left: usize,
+    /// So many in the whole pass.
+    pub cap: usize,
+}
+
+/// Says that a pass has looked into as many images as it may.
+pub fn enough_inspected(cap: usize) -> String {
+    format!(
+        "not asked in this pass, which has looked into {cap} images already (`limits.maxInspections`); the next pass goes on"
+    )
+}
+
 impl TagSource for Box<dyn TagSource> {
     fn tags_again<'a>(
         &'a self,
@@ -102,6 +118,10 @@ impl TagSource for Box<dyn TagSource> {
 
     fn take_heads(&self, wanted: usize) -> Heads {
         (**self).take_heads(wanted)
+    }
+
+    fn inspections(&self) -> Inspections {
+        (**self).inspections()
     }
 
     fn usage(&self) -> Usage {
@@ -191,6 +211,11 @@ pub trait TagSource: Send + Sync {
     /// that asks no registry has as many as are wanted.
     fn take_heads(&self, wanted: usize) -> Heads {
         Heads { granted: wanted, cap: usize::MAX }
+    }
+
+    /// Returns how many images a pass may still look into. A source that asks no registry has no end of them.
+    fn inspections(&self) -> Inspections {
+        Inspections { left: usize::MAX, cap: usize::MAX }
     }
 
     /// Returns what registries were asked since the source was made; nothing for a source that asks none.

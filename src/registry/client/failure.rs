@@ -11,6 +11,7 @@ use crate::http::error::HttpError;
 use crate::model::image::shorten;
 use crate::model::usage::ToldLimit;
 use crate::registry::credentials::{Credential, CredentialError, advice_without_login};
+use crate::registry::enough_inspected;
 
 /// A failed question. Its words are for people; the image is put before them by the caller.
 #[derive(Debug, thiserror::Error)]
@@ -35,9 +36,7 @@ pub(super) enum Failure {
         "{host} was not asked in time: the {} s of `limits.passTime` in which a pass asks registries have passed; the next pass goes on", .limit.as_secs_f64()
     )]
     NotInTime { host: String, limit: Duration },
-    #[error(
-        "not asked in this pass, which has looked into {cap} images already (`limits.maxInspections`); the next pass goes on"
-    )]
+    #[error("{}", enough_inspected(*cap))]
     Inspections { cap: usize },
     #[error(
         "{host} shows it to nobody without credentials, or it does not exist; check the name, run `docker login {host}`, or {}",

@@ -51,6 +51,7 @@ impl RegistryClient {
         kind: FactKind,
         digest: Option<&Digest>,
     ) -> Result<TagFacts, Failure> {
+        self.count_inspection(kind)?;
         let mut names = self.asked_as(image)?;
         if kind == FactKind::Pushed && names.first() != Some(image) {
             // A mirror knows when it fetched a tag, and the upstream's API is not to be asked.

@@ -60,7 +60,7 @@ use crate::registry::client::signatures::{Place, Wanted};
 use crate::registry::credentials::{Credentials, normal_host};
 use crate::registry::grapevine::Grapevine;
 use crate::registry::settings::{HostSettings, Limits, Settings};
-use crate::registry::{Heads, Listed, SourceError, TagSource};
+use crate::registry::{Heads, Inspections, Listed, SourceError, TagSource};
 use crate::signature::trust::TrustedRoot;
 use crate::signature::{self, Material, Requirement, Subject, Tally};
 
@@ -299,6 +299,15 @@ impl RegistryClient {
         Ok(Listed { tags: Arc::new(ImageTags { list, ..ImageTags::default() }), pages })
     }
 
+    /// Counts one image that is looked into, once wherever it is asked for.
+    fn count_inspection(&self, kind: FactKind) -> Result<(), Failure> {
+        let cap = self.limits.inspections;
+        if kind == FactKind::Image && self.inspections.fetch_add(1, Ordering::Relaxed) >= cap {
+            return Err(Failure::Inspections { cap });
+        }
+        Ok(())
+    }
+
     async fn facts_of(
         &self,
         image: &ImageName,
@@ -306,9 +315,6 @@ impl RegistryClient {
         kind: FactKind,
         digest: Option<&Digest>,
     ) -> Result<TagFacts, Failure> {
-        if kind == FactKind::Image && self.inspections.fetch_add(1, Ordering::Relaxed) >= self.limits.inspections {
-            return Err(Failure::Inspections { cap: self.limits.inspections });
-        }
         let host = self.host(image.host())?;
         let visit = self.visit(image, &host).await?;
         let facts = match kind {
@@ -495,6 +501,11 @@ impl TagSource for RegistryClient {
         let granted = |taken: usize| wanted.min(cap.saturating_sub(taken));
         let taken = self.heads.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| Some(taken + granted(taken)));
         Heads { granted: granted(taken.unwrap_or_default()), cap }
+    }
+
+    fn inspections(&self) -> Inspections {
+        let (cap, taken) = (self.limits.inspections, self.inspections.load(Ordering::Relaxed));
+        Inspections { left: cap.saturating_sub(taken), cap }
     }
 
     fn has_push_times(&self, image: &ImageName) -> bool {

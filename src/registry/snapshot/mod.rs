@@ -15,7 +15,7 @@ use crate::model::image::{Digest, ImageName, Tag};
 use crate::model::signature::{SignatureFact, SignatureVerdict};
 use crate::model::tags::{FactKind, ImageTags, Labels, TagFacts};
 use crate::model::usage::Usage;
-use crate::registry::{Heads, Listed, SourceError, TagSource};
+use crate::registry::{Heads, Inspections, Listed, SourceError, TagSource};
 use crate::signature::Requirement;
 
 pub use crate::registry::snapshot::parse::SnapshotError;
@@ -386,6 +386,10 @@ impl<S: TagSource> TagSource for Recorder<S> {
 
     fn take_heads(&self, wanted: usize) -> Heads {
         self.source.take_heads(wanted)
+    }
+
+    fn inspections(&self) -> Inspections {
+        self.source.inspections()
     }
 
     fn usage(&self) -> Usage {
