@@ -117,7 +117,8 @@ fn is_name(text: &str) -> bool {
         && !text.contains("..")
 }
 
-const NAME_RULE: &str = "names have at most 100 letters, digits, `-`, `_` and `.`, and begin with a letter or digit";
+const NAME_RULE: &str = "names have at most 100 letters, digits, `-`, `_` and `.`, begin with a letter, a digit or `_`, and are a part of a \
+                         branch's name: no `..`, and no `.` or `.lock` at the end";
 
 /// The name of a group or of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,6 +14,9 @@ pub const DOCKER_HUB: &str = "docker.io";
 /// Longest repository name (host and path), by the distribution specification's reference grammar.
 const MAX_NAME_LENGTH: usize = 255;
 
+/// How no part of a branch's name may end: so Git calls the files by which it locks one (`git check-ref-format`).
+const LOCK: &str = ".lock";
+
 /// Longest tag, by the distribution specification.
 const MAX_TAG_LENGTH: usize = 128;
 
@@ -74,12 +77,20 @@ impl ImageName {
 
     /// Returns the name of the group that the image forms by itself: the path with `-` for `/`
     /// and `:`, with the host before it unless that is Docker Hub (`nginx`, `ghcr.io-acme-web`).
+    ///
+    /// It is a part of a branch's name: what Git takes for none is written otherwise. Two images may come to one name.
     pub fn group_name(&self) -> String {
         let long = match self.host() {
             DOCKER_HUB => self.path().strip_prefix("library/").unwrap_or(self.path()),
             _ => self.as_str(),
         };
-        long.replace(['/', ':'], "-")
+        // An address of IPv6 as a host stands in brackets.
+        let name = long.replace(['/', ':', '[', ']'], "-");
+        let name = name.trim_start_matches('-');
+        match name.strip_suffix(LOCK) {
+            Some(before) => format!("{before}-lock"),
+            None => name.to_owned(),
+        }
     }
 }
 

@@ -67,6 +67,9 @@ fn names_the_group_of_a_single_image() {
     assert_eq!(group("acme/web"), "acme-web");
     assert_eq!(group("ghcr.io/acme/web"), "ghcr.io-acme-web");
     assert_eq!(group("localhost:5000/web"), "localhost-5000-web");
+    // Git takes no branch that ends as its locks do, and none with a bracket.
+    assert_eq!(group("ghcr.io/acme/web.lock"), "ghcr.io-acme-web-lock");
+    assert_eq!(group("[::1]:5000/web"), "1--5000-web");
 }
 
 #[test]

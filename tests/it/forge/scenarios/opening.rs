@@ -1,5 +1,7 @@
 //! A pull request that is opened, renewed, and closed again.
 
+use std::collections::BTreeSet;
+
 use tagboat::model::proposal::Action;
 use tagboat::pass::run::Mode;
 
@@ -87,6 +89,24 @@ pub(in crate::forge) async fn what_joins_a_group_is_closed_and_names_what_replac
     }
     assert_eq!(stage.acts(10).await, Some(Action::Unchanged));
     assert_eq!(stage.states().len(), 3);
+}
+
+/// Git keeps files of such names for itself, and takes no branch that ends so.
+pub(in crate::forge) async fn an_image_that_is_called_as_a_lock_of_git_s_is_proposed(kind: Kind) {
+    let stage = Stage::new(kind, PLAIN);
+    stage.list(&["1.4.0"]);
+    for name in ["api.lock", "api-lock", "job.lock"] {
+        let image = format!("ghcr.io/acme/{name}");
+        stage.tags.set(&image, ["1.4.0", "1.5.0"]);
+        stage.push("main", &format!("prod/{name}.yaml"), &manifest("1.4.0").replace(WEB, &image));
+    }
+    let outcome = stage.outcome("mirror", 8).await;
+    assert_eq!(stage.states(), [Stands::Open; 3], "{:#?}", outcome.proposals);
+    let heads: BTreeSet<String> = stage.pulls().into_iter().map(|pull| pull.head).collect();
+    assert!(heads.len() == 3 && heads.contains("tagboat/prod/ghcr.io-acme-job-lock"), "{heads:?}");
+    stage.requests();
+    stage.outcome("mirror", 9).await;
+    assert!(stage.requests().1.is_empty() && stage.states() == [Stands::Open; 3]);
 }
 
 /// What brings an image about which nothing is known now stays, whatever its group, its environment or their branch is called by now.
