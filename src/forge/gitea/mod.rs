@@ -11,7 +11,7 @@ mod readiness;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
@@ -50,6 +50,8 @@ pub struct Gitea {
     has_token: bool,
     settings: Once<(), RawRepository>,
     rules: Once<BranchName, (RawProtected, RawRule)>,
+    /// What changed last, as it was gone through once in a pass; `None` before, and once an answer was lost.
+    changed: Mutex<Option<Vec<PullRequest>>>,
 }
 
 impl fmt::Debug for Gitea {
@@ -69,6 +71,7 @@ impl Gitea {
             has_token: token.is_some(),
             settings: Once::default(),
             rules: Once::default(),
+            changed: Mutex::default(),
         }
     }
 
@@ -94,6 +97,7 @@ impl Gitea {
             has_token: self.has_token,
             settings: Once::default(),
             rules: Once::default(),
+            changed: Mutex::default(),
         }
     }
 
@@ -134,6 +138,7 @@ impl Gitea {
 
     async fn read_all(&self) -> Result<Listing, ForgeError> {
         let query = |state| [("state", state), ("sort", "recentupdate"), ("limit", PAGE)];
+        *self.changed() = None;
         let reply = self.rest.read_again(self.url(&["pulls"], &query("all"))).await?;
         let reply = reply.granted(&[StatusCode::OK], |reply| self.refused(reply).of_listing())?;
         let first = reply.page::<RawPullRequest>()?;
@@ -152,17 +157,28 @@ impl Gitea {
         Ok(Listing { pull_requests: listed, is_whole })
     }
 
-    /// No server can be asked about a branch: what changed last is gone through once for all of them.
+    /// No server can be asked about a branch: what changed last is gone through once for all of them. What somebody opens meanwhile Gitea
+    /// itself does not let be opened twice.
     async fn read_of_heads(&self, heads: &[BranchName]) -> Result<Vec<PullRequest>, ForgeError> {
+        let is_of = |one: &&PullRequest| heads.contains(&one.head);
+        if let Some(known) = &*self.changed() {
+            return Ok(known.iter().filter(is_of).cloned().collect());
+        }
         let query = [("state", "all"), ("sort", "recentupdate"), ("limit", PAGE)];
         let url = self.url(&["pulls"], &query);
-        let (mut listed, is_whole) =
-            self.rest.first_pages::<RawPullRequest>(&url, &|reply| self.refused(reply)).await?;
+        let (listed, is_whole) = self.rest.first_pages::<RawPullRequest>(&url, &|reply| self.refused(reply)).await?;
         if !is_whole {
             tracing::debug!(read = listed.len(), "older pull requests are not looked at");
         }
-        listed.retain(|one| one.is_own() && heads.iter().any(|head| one.head.label == head.as_str()));
-        Ok(listed.into_iter().map(RawPullRequest::into_plain).collect())
+        let listed = listed.into_iter().filter(RawPullRequest::is_own).map(RawPullRequest::into_plain);
+        let listed: Vec<PullRequest> = listed.collect();
+        let found = listed.iter().filter(is_of).cloned().collect();
+        *self.changed() = Some(listed);
+        Ok(found)
+    }
+
+    fn changed(&self) -> MutexGuard<'_, Option<Vec<PullRequest>>> {
+        self.changed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn create(&self, new: &NewPullRequest) -> Result<PullRequest, ForgeError> {
@@ -191,6 +207,7 @@ impl Gitea {
 
     /// Looks whether one was made after all; it is never asked for twice in one pass.
     async fn find_open(&self, new: &NewPullRequest, lost: ForgeError) -> Result<PullRequest, ForgeError> {
+        *self.changed() = None;
         let found = self.read_of_heads(std::slice::from_ref(&new.head)).await?;
         found.into_iter().find(|one| one.state == State::Open && one.base == new.base).ok_or(lost)
     }

@@ -196,6 +196,23 @@ async fn protection_of_the_base_is_a_reason_to_wait() {
     assert_eq!(bench.readiness(&opened).await.unwrap().blocked, None);
 }
 
+/// No server can be asked about one branch alone.
+#[tokio::test]
+async fn what_changed_last_is_gone_through_once_for_all_that_is_opened() {
+    let stage = Stage::new(GITEA, "").with_two();
+    stage.outcome("mirror", 8).await;
+    assert_eq!(stage.states(), [Stands::Open, Stands::Open]);
+    let lists =
+        |all: Vec<String>| all.iter().filter(|line| line.starts_with("GET ") && line.contains("/pulls?")).count();
+    assert_eq!(lists(stage.store.requests()), 2, "that of the pass, and one for both");
+    // Once an answer was lost, it is looked at again.
+    let stage = Stage::new(GITEA, "").with_two();
+    stage.store.trap("POST", "/pulls", Fault::Lost);
+    stage.outcome("mirror", 8).await;
+    assert_eq!(stage.states(), [Stands::Open, Stands::Open]);
+    assert_eq!(lists(stage.store.requests()), 3);
+}
+
 #[tokio::test]
 async fn each_status_of_a_refused_merge_says_not_ready_and_trouble_says_later() {
     let bench = Bench::new();

@@ -109,7 +109,7 @@ const TWO: &str = "ghcr.io/acme/worker";
 
 impl Stage {
     /// Adds a second image to the environment.
-    pub(super) fn with_two(self) -> Self {
+    pub(in crate::forge) fn with_two(self) -> Self {
         let text = format!("apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: {TWO}:1.4.0\n");
         self.push("main", "prod/worker.yaml", &text);
         self.tags.set(TWO, ["1.4.0", "1.5.0"]);
