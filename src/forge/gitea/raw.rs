@@ -168,12 +168,10 @@ pub(super) fn newest(statuses: Vec<RawStatus>) -> Vec<Check> {
 /// What everybody may know of a branch's protection.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(super) struct RawProtected {
-    #[serde(default)]
+    // Each server says these: an answer without them is none about a branch, and not one about a branch that nothing protects.
     pub(super) protected: bool,
-    #[serde(default)]
     pub(super) enable_status_check: bool,
     pub(super) status_check_contexts: Option<Vec<String>>,
-    #[serde(default)]
     pub(super) required_approvals: i64,
     /// Empty for those who may not administer the repository.
     #[serde(default)]
@@ -183,8 +181,8 @@ pub(super) struct RawProtected {
 /// What administrators may know beside that.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(super) struct RawRule {
-    #[serde(default)]
     pub(super) block_on_outdated_branch: bool,
+    // Later than the other: servers before 1.14 know none.
     #[serde(default)]
     pub(super) block_on_official_review_requests: bool,
 }

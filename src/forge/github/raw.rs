@@ -209,14 +209,9 @@ pub(super) struct RequiredCheck {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct ProtectedBranch {
-    /// Whether anything protects it at all. What does not say so is taken for protected.
-    #[serde(default = "yes")]
+    /// Whether anything protects it at all. What does not say so is no answer about a branch.
     pub(super) protected: bool,
     pub(super) protection: Option<Protection>,
-}
-
-fn yes() -> bool {
-    true
 }
 
 #[derive(Debug, Deserialize)]

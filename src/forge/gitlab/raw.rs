@@ -154,7 +154,7 @@ pub(super) fn state_of(status: &str) -> CheckState {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct RawApprovals {
-    #[serde(default)]
+    // Told in every tier: what does not is no answer about approvals, and not one that says that none is missing.
     pub(super) approved_by: Vec<RawApprover>,
     pub(super) approvals_left: Option<u32>,
 }
@@ -200,6 +200,9 @@ pub(super) struct RawReviewer {
 /// The settings of a project that say how merge requests are merged.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(super) struct RawProject {
+    /// Its number. What has none tells of no project, and not of one that asks for nothing.
+    #[serde(rename = "id")]
+    _id: u64,
     #[serde(default)]
     pub(super) only_allow_merge_if_pipeline_succeeds: bool,
     #[serde(default)]

@@ -196,6 +196,20 @@ async fn protection_of_the_base_is_a_reason_to_wait() {
     assert_eq!(bench.readiness(&opened).await.unwrap().blocked, None);
 }
 
+/// An answer that tells nothing is none that says that nothing is asked for.
+#[tokio::test]
+async fn an_answer_of_another_shape_is_no_leave_to_merge() {
+    let bench = Bench::new();
+    let opened = bench.open(false).await;
+    bench.store.kept().protection.strict = true;
+    for path in ["/gitops/branches/", "/branch_protections/"] {
+        bench.store.trap("GET", path, Fault::Odd);
+        let told = bench.readiness(&opened).await;
+        assert!(matches!(&told, Err(ForgeError::Skip(why)) if why.contains("another shape")), "{path}: {told:?}");
+    }
+    assert_eq!(bench.readiness(&opened).await.unwrap().blocked, None);
+}
+
 /// No server can be asked about one branch alone.
 #[tokio::test]
 async fn what_changed_last_is_gone_through_once_for_all_that_is_opened() {

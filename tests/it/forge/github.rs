@@ -210,6 +210,13 @@ async fn nothing_is_merged_into_a_protected_branch_whose_rules_cannot_be_read() 
             assert_eq!(stage.acts(10).await, Some(Action::Merged));
         }
     }
+    // Nothing that is called another than a branch tells of one.
+    let stage = Stage::merging(GITHUB).await;
+    stage.store.trap("GET", "/gitops/branches/", Fault::Odd);
+    let (action, reason) = stage.pass(9).await;
+    assert!(action == Some(Action::Failed) && reason.contains("another shape than documented"), "{reason}");
+    assert_eq!(stage.store.pull(1).state, Stands::Open);
+    assert_eq!(stage.acts(10).await, Some(Action::Merged));
     // Without a look at the branch nobody knows of its classic protection.
     let stage = Stage::merging(GITHUB).await;
     stage.store.trap("GET", "/gitops/branches/", Fault::Before(403));

@@ -192,6 +192,20 @@ async fn each_status_of_a_refused_merge_says_not_ready_and_trouble_says_later() 
     assert!(matches!(merged, Ok(Merge::Merged(_))), "a lost answer is looked up: {merged:?}");
 }
 
+/// An answer that tells nothing is none that says that nothing is asked for.
+#[tokio::test]
+async fn an_answer_of_another_shape_is_no_leave_to_merge() {
+    let bench = Bench::new();
+    let opened = bench.open().await;
+    let checks = bench.forge.checks(&opened.commit).await.unwrap();
+    for path in ["/projects/", "/approvals"] {
+        bench.store.trap("GET", path, Fault::Odd);
+        let told = bench.forge.readiness(&opened, checks.clone()).await;
+        assert!(matches!(&told, Err(ForgeError::Skip(why)) if why.contains("another shape")), "{path}: {told:?}");
+    }
+    assert_eq!(bench.forge.readiness(&opened, checks).await.unwrap().blocked, None);
+}
+
 #[tokio::test]
 async fn a_limit_tells_when_to_come_back() {
     for (fault, least) in [(Fault::Limited, 60), (Fault::Secondary, 3600)] {

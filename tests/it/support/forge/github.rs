@@ -77,6 +77,7 @@ async fn answer(State(store): State<Arc<Store>>, request: Request) -> Response<B
             let shown = parts.headers.get("authorization").and_then(|value| value.to_str().ok());
             return said(status, &json!({"message": format!("a fault of {}", shown.unwrap_or("nobody"))}));
         }
+        Some(Fault::Odd) => return said(200, &json!({})),
         Some(Fault::Refused { status, code, page }) => {
             let errors: Vec<Value> =
                 code.map(|code| json!({"resource": "PullRequest", "code": code})).into_iter().collect();

@@ -89,6 +89,8 @@ pub(crate) enum Fault {
     Lost,
     /// What was asked is done, and the answer does not come while anybody waits for it.
     Slow,
+    /// An object without anything in it, as of a proxy that answers in its place; nothing is done.
+    Odd,
     /// Too many requests; come back after a minute.
     Limited,
     /// Too many requests; come back after so many seconds.
