@@ -10,6 +10,10 @@ use jiff::Timestamp;
 use crate::forge::ForgeError;
 use crate::forge::github::pace::Pace;
 
+/// What is waited after a refusal for speed that names no time (GitHub's documentation: at least a minute; GitLab's limits count by the
+/// minute as they come).
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
+
 /// The limits of one user or App on one forge. Clients of several repositories share it.
 #[derive(Debug, Default)]
 pub struct Account {

@@ -14,6 +14,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::clock::{Clock, PassEnd};
+use crate::forge::account::MINUTE;
 use crate::forge::remembered::of_pages;
 use crate::forge::turns::{Question, Told, Turn};
 use crate::forge::{Desk, ForgeError};
@@ -347,6 +348,10 @@ impl Rest {
                 Ok(reply) => return Ok(reply),
                 Err(error) => error,
             };
+            // Who names no time wants no other try in a moment.
+            if matches!(error, HttpError::Throttled { wait: None, .. }) {
+                return Err(self.of_http(error));
+            }
             self.heed(&error);
             tries.pause(error, &retry, call.deadline).await.map_err(|error| self.of_http(error))?;
         }
@@ -363,8 +368,8 @@ impl Rest {
     /// before, about whichever repository.
     fn of_http(&self, error: HttpError) -> ForgeError {
         match error {
-            HttpError::Throttled { wait: Some(wait), .. } => {
-                self.desk.account.be_quiet(&self.host(), self.clock.now(), wait)
+            HttpError::Throttled { wait, .. } => {
+                self.desk.account.be_quiet(&self.host(), self.clock.now(), wait.unwrap_or(MINUTE))
             }
             HttpError::Deadline { .. } if self.desk.ends.is_over() => self.desk.over(),
             error => meaning(error),
@@ -373,8 +378,9 @@ impl Rest {
 
     /// Lets whoever asks as the same be quiet as long as this question waits.
     fn heed(&self, error: &HttpError) {
-        if let HttpError::Throttled { wait: Some(wait), .. } = error {
-            let _told_by_their_next_request = self.desk.account.be_quiet(&self.host(), self.clock.now(), *wait);
+        if let HttpError::Throttled { wait, .. } = error {
+            let wait = wait.unwrap_or(MINUTE);
+            let _told_by_their_next_request = self.desk.account.be_quiet(&self.host(), self.clock.now(), wait);
         }
     }
 
@@ -394,7 +400,7 @@ fn meaning(error: HttpError) -> ForgeError {
         | HttpError::Plain { .. }
         | HttpError::Redirect { .. } => ForgeError::Stop(reason),
         HttpError::TooLarge { .. } => ForgeError::Skip(reason),
-        HttpError::Throttled { wait, .. } => ForgeError::Later { after: wait, reason },
+        HttpError::Throttled { wait, .. } => ForgeError::Later { after: Some(wait.unwrap_or(MINUTE)), reason },
         HttpError::Deadline { host } => {
             ForgeError::Later { after: None, reason: format!("{host} took too long, with all tries and waits") }
         }

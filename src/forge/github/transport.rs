@@ -18,6 +18,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::clock::{Clock, PassEnd};
+use crate::forge::account::MINUTE;
 use crate::forge::github::identity::{App, Held, Identity};
 use crate::forge::github::raw;
 use crate::forge::remembered::of_pages;
@@ -53,9 +54,6 @@ const RULES_PAGES: [&str; 3] = ["protected-branches", "managing-rulesets", "abou
 
 /// The codes of errors by which a request itself was wrong.
 const FAULTS: [&str; 4] = ["missing", "missing_field", "invalid", "already_exists"];
-
-/// What is waited after a refusal for speed that names no time (GitHub's documentation: at least a minute).
-const MINUTE: Duration = Duration::from_secs(60);
 
 /// An answer, and not one that says "later".
 #[derive(Debug, Clone)]

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use tagboat::clock::{PassEnd, SystemClock};
+use tagboat::forge::Forge;
 use tagboat::forge::github::GitHub;
 use tagboat::forge::github::identity::Identity;
-use tagboat::forge::{Forge, ForgeError};
 use tagboat::model::proposal::Action;
 
 use crate::forge::beside::beside;
@@ -57,19 +57,6 @@ turns!(super::GITHUB);
 async fn labels_and_reviews_that_were_asked_for_are_not_asked_for_again() {
     let paths = ["/labels", "/requested_reviewers"];
     crate::forge::scenarios::opening::what_was_done_is_looked_for_before_it_is_done_again(GITHUB, &paths).await;
-}
-
-/// GitHub's documentation asks for a minute where no other wait is named.
-#[tokio::test]
-async fn too_many_requests_without_a_wait_are_heeded_at_once() {
-    let stage = Stage::new(GITHUB, "");
-    for _ in 0..2 {
-        stage.store.trap("GET", "/pulls", Fault::Before(429));
-    }
-    let forge = client(stage.address());
-    assert!(matches!(forge.list().await, Err(ForgeError::Later { after: Some(wait), .. }) if wait.as_secs() == 60));
-    assert!(matches!(forge.list().await, Err(ForgeError::Later { .. })));
-    assert_eq!(stage.store.requests().len(), 1, "nothing more is asked");
 }
 
 #[tokio::test]

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use tagboat::forge::Forge;
+use tagboat::forge::{Forge, ForgeError};
 use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::Action;
 
 use crate::forge::scenarios::{AUTO, HEAD, Kind, PLAIN, Stage, WEB};
-use crate::support::forge::Pull;
+use crate::support::forge::{Fault, Pull};
 
 impl Stage {
     /// Runs a pass with a client that lives on, and counts its requests.
@@ -67,6 +67,28 @@ pub(in crate::forge) async fn a_run_of_its_own_asks_once_more_where_there_is_mor
             assert_eq!((count, writes), (most, Vec::new()), "{is_long}");
         }
     }
+}
+
+/// GitHub's documentation asks for a minute where no other wait is named; the others count by the minute.
+pub(in crate::forge) async fn too_many_requests_without_a_wait_are_heeded_at_once(kind: Kind) {
+    let stage = Stage::new(kind, PLAIN);
+    let forge = (kind.client)(stage.address());
+    let is_a_minute =
+        |error: &ForgeError| matches!(error, ForgeError::Later { after: Some(wait), .. } if wait.as_secs() == 60);
+    for _ in 0..2 {
+        stage.store.trap("GET", kind.opening, Fault::Before(429));
+    }
+    let told = forge.list().await.unwrap_err();
+    assert!(is_a_minute(&told), "{told:?}");
+    assert!(matches!(forge.list().await, Err(ForgeError::Later { after: Some(_), .. })));
+    assert_eq!(stage.store.requests().len(), 1, "nothing more is asked");
+    // The same where something was to change.
+    let stage = Stage::new(kind, PLAIN);
+    stage.store.trap("POST", kind.opening, Fault::Before(429));
+    stage.acts(8).await;
+    let posts = |all: &[String]| all.iter().filter(|line| line.starts_with("POST ")).count();
+    let asked = stage.store.requests();
+    assert!(posts(&asked) == 1 && asked.last().unwrap().starts_with("POST "), "{asked:?}");
 }
 
 /// Whether what is proposed to be held still is, the same list tells as everything else.

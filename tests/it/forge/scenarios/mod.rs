@@ -264,7 +264,8 @@ macro_rules! scenarios {
             asking:
                 a_long_list_is_read_whole_again_only_where_its_newest_page_changed
                 a_run_of_its_own_asks_once_more_where_there_is_more_than_a_page
-                a_proposed_hold_costs_no_list_of_its_own;
+                a_proposed_hold_costs_no_list_of_its_own
+                too_many_requests_without_a_wait_are_heeded_at_once;
             faults:
                 a_listing_that_fails_changes_nothing
                 an_opening_whose_answer_was_lost_is_not_repeated
