@@ -55,9 +55,10 @@ fn reason(given: Option<&str>) -> Result<Option<String>, Failure> {
 
 fn follow(session: &Session, place: &Place, forged: &Forged, order: &Order) -> Outcome {
     let (service, environment) = (session.service()?, &session.environment);
-    let Opened { remote, branch, url } = setup::remote(&place.target(), forged.named(), &service, environment)?;
+    let opened = setup::remote(&place.target(), forged.named(), &service, environment)?;
     let (choice, named) = forged.named();
-    let publishing = setup::publishing(choice, named, &url, &service, environment)?;
+    let publishing = opened.publishing((choice, named), &service, environment)?;
+    let Opened { remote, branch, url, .. } = opened;
     let given = Holding {
         remote,
         branch: &branch,

@@ -52,12 +52,12 @@ pub(super) fn promote(session: &Session, arguments: &Promote) -> Outcome {
 
 fn run(session: &Session, order: &Order, reason: Option<&str>, publishing: &Publishing, place: &Place) -> Outcome {
     let service = session.service()?;
-    let Opened { remote, branch, url } =
-        setup::remote(&place.target(), publishing.forged.named(), &service, &session.environment)?;
+    let (choice, named) = publishing.forged.named();
+    let opened = setup::remote(&place.target(), (choice, named), &service, &session.environment)?;
+    let asked = opened.publishing((choice, named), &service, &session.environment)?;
+    let Opened { remote, branch, url, .. } = opened;
     let source = setup::source(&service, session.common.snapshot.as_deref(), &session.environment)?;
     let bar = Bar::new(session.common.quiet);
-    let (choice, named) = publishing.forged.named();
-    let asked = setup::publishing(choice, named, &url, &service, &session.environment)?;
     let given = Ordering {
         remote,
         branch: &branch,

@@ -25,12 +25,14 @@ pub(super) fn run(session: &Session, arguments: &Run) -> Outcome {
     let only: Vec<Written> =
         parsed.collect::<Result<_, _>>().map_err(|error| Failure::usage(error.to_string(), None))?;
     let (choice, named) = arguments.forged.named();
-    let Opened { remote, branch, url } = setup::remote(&target, (choice, named), &service, &session.environment)?;
+    let opened = setup::remote(&target, (choice, named), &service, &session.environment)?;
+    let publishing = opened.publishing((choice, named), &service, &session.environment);
+    let Opened { remote, branch, url, .. } = opened;
     let token = TokenOfActions::of(choice, &url, &service, &session.environment);
     if let Some(warning) = token.warning() {
         note(session, warning);
     }
-    let publishing = setup::publishing(choice, named, &url, &service, &session.environment)?;
+    let publishing = publishing?;
     let config = session.common.config.as_deref().map(setup::repository_file).transpose()?;
     let source = setup::source(&service, session.common.snapshot.as_deref(), &session.environment)?;
     let bar = Bar::new(session.common.quiet);

@@ -210,7 +210,7 @@ impl Watcher {
             Arc::clone(memories.entry(url.to_owned()).or_default())
         };
         let pass = async || {
-            let Opened { remote, branch, url } = self.open(&clients, url)?;
+            let Opened { remote, branch, url, .. } = self.open(&clients, url)?;
             let (service, environment) = (&self.service, &self.environment);
             let publishing = self.publishing(&clients, &url)?;
             let run = Run {
@@ -258,7 +258,7 @@ impl Watcher {
     pub async fn hold(&self, url: &str, order: &hold::Order, now: Timestamp) -> Result<Outcome, OrderedError> {
         let clients = self.for_pass();
         let follow = async || {
-            let Opened { remote, branch, url } = self.open(&clients, url)?;
+            let Opened { remote, branch, url, .. } = self.open(&clients, url)?;
             let publishing = self.publishing(&clients, &url)?;
             let given = hold::Holding { remote, branch: &branch, config: None, publishing, now };
             Ok::<_, OrderedError>(Box::pin(hold::follow(&given, order)).await?)
@@ -274,7 +274,7 @@ impl Watcher {
     pub async fn order(&self, url: &str, order: &Order, word: Word, now: Timestamp) -> Result<Outcome, OrderedError> {
         let clients = self.for_pass();
         let follow = async || {
-            let Opened { remote, branch, url } = self.open(&clients, url)?;
+            let Opened { remote, branch, url, .. } = self.open(&clients, url)?;
             let (service, environment) = (&self.service, &self.environment);
             let given = Ordering {
                 remote,

@@ -66,6 +66,23 @@ pub struct Opened {
     pub branch: BranchName,
     /// Its URL.
     pub url: RemoteUrl,
+    clients: Clients,
+}
+
+impl Opened {
+    /// Returns where its pull requests are made, as [`publishing`] does; an App asks there with the token that Git was opened with.
+    ///
+    /// # Errors
+    ///
+    /// As [`publishing`].
+    pub fn publishing(
+        &self,
+        (choice, named): (ForgeChoice, Option<&str>),
+        service: &Service,
+        environment: &Environment,
+    ) -> Result<Publishing, SetupError> {
+        publishing_by(&self.clients, Regard::Own, (choice, named), &self.url, service, environment)
+    }
 }
 
 /// How a repository comes to be worked on, which tells whether the tokens that variables hold are for it: nobody wrote beside them for
@@ -290,7 +307,7 @@ pub(in crate::pass) fn remote_by(
         None => mirror.default_branch()?.ok_or(SetupError::NoBranch)?,
     };
     check_branch(&branch).map_err(SetupError::Branch)?;
-    Ok(Opened { remote: Arc::new(mirror), branch, url })
+    Ok(Opened { remote: Arc::new(mirror), branch, url, clients: clients.clone() })
 }
 
 /// Returns how the other repositories are opened that a configuration names: those that the operator's file lists, and
@@ -337,7 +354,7 @@ fn neighbour(
     };
     let failed = |error: SetupError| Unseen::Failed(error.to_string());
     let target = Target::Url { url: &watched.url, branch: None };
-    let Opened { remote, branch, url } =
+    let Opened { remote, branch, url, .. } =
         remote_by(clients, regard, &target, (ForgeChoice::Auto, None), service, environment).map_err(failed)?;
     let publishing = publishing_by(clients, regard, (ForgeChoice::Auto, None), &url, service, environment);
     // Whom to ask about checks is wanted by some gates alone, which say so.

@@ -83,6 +83,9 @@ fn an_app_opens_one_and_pushes_with_a_token_of_its_installation() {
     let ran = scene.tagboat(&["run", "--repo", &scene.url, "--branch", "main", "--service", &service], &[]).ended(0);
     assert!(ran.out.contains("/pull/1") && !ran.err.contains("ghs_"), "{ran:?}");
     assert_eq!(scene.store.kept().pulls.len(), 1);
+    let asked = scene.store.requests();
+    let tokens = asked.iter().filter(|line| line.contains("/access_tokens")).count();
+    assert_eq!(tokens, 1, "Git and the forge are asked with the same: {asked:?}");
 }
 
 #[test]
