@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::model::brought::Brought;
 use crate::model::commit::CommitId;
+use crate::model::environment::BranchName;
 use crate::model::image::shorten;
 use crate::model::pull_request::{Armed, Marker, Queued, Was};
 
@@ -18,6 +19,8 @@ const END: &str = " -->";
 const MOST_BROUGHT: usize = 7_000;
 /// The same of what was brought before, which counts only while a pull request is being turned into something else.
 pub const MOST_BROUGHT_BEFORE: usize = 400;
+/// The same of the base branch's name: Git bounds each part of one to 255.
+pub const MOST_BASE: usize = 300;
 
 /// Writes a marker as the hidden line of a body.
 pub fn write(marker: &Marker) -> String {
@@ -32,6 +35,10 @@ pub fn write(marker: &Marker) -> String {
     }
     if marker.left {
         json["left"] = true.into();
+    }
+    let base = marker.base.as_ref().map(|base| Value::from(base.as_str()));
+    if let Some(base) = base.filter(|base| escaped(base).len() <= MOST_BASE) {
+        json["base"] = base;
     }
     match marker.armed {
         Armed::No => {}
@@ -106,6 +113,7 @@ pub fn read(body: &str) -> Option<Marker> {
         withdrawn: json["withdrawn"].as_bool()?,
         unfinished: json["unfinished"].as_bool().unwrap_or(false),
         left: json["left"].as_bool().unwrap_or(false),
+        base: json["base"].as_str().map(BranchName::from),
         armed: match json["armed"].as_str() {
             None => Armed::No,
             Some("yes") => Armed::Yes,
@@ -150,6 +158,7 @@ mod tests {
                 withdrawn: true,
                 unfinished: true,
                 left: true,
+                base: Some(BranchName::from("release--1")),
                 said: Some("--a".to_owned()),
                 armed: Armed::Perhaps,
                 queued: Some(Queued {

@@ -106,8 +106,10 @@ pub struct Marker {
     pub withdrawn: bool,
     /// Whether it is still being opened: labels are to be set, or reviews to be asked for.
     pub unfinished: bool,
-    /// Whether it was said on it that it is left alone, since somebody else has pushed to it.
+    /// Whether it was said on it that it is left alone, since somebody else has it in hand.
     pub left: bool,
+    /// The base branch into which Tagboat has opened it; `None` where there is no room for its name.
+    pub base: Option<BranchName>,
     /// What its head says of its gates, in short, where that is not what its body tells.
     pub said: Option<String>,
     /// Whether the forge was told to merge it by itself, where the forge itself does not list that.
@@ -217,6 +219,11 @@ impl PullRequest {
         self.head == style.head_of(environment, group)
             || (self.head.as_str().ends_with(&format!("{environment}/{group}"))
                 && self.marker.as_ref().is_some_and(says))
+    }
+
+    /// Returns the base branch that it was opened into, where somebody has pointed it at another one since.
+    pub fn opened_into(&self) -> Option<&BranchName> {
+        self.marker.as_ref()?.base.as_ref().filter(|base| **base != self.base)
     }
 
     /// Returns how it was put into a merge queue at the head that it has.

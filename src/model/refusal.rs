@@ -3,7 +3,7 @@
 //! Entry point: [`Wish::refused_in`]. It judges what it is given; who looks further is `pass::refusals`.
 
 use crate::model::brought::{Brought, Told};
-use crate::model::environment::EnvironmentName;
+use crate::model::environment::{BranchName, EnvironmentName};
 use crate::model::pull_request::{HeadBranch, LABEL_HOLD, LABEL_RETRY, Number, PullRequest, State, USUAL_PREFIX};
 
 /// What a pass would bring, as a person may have refused it.
@@ -84,11 +84,19 @@ impl Wish {
         }
     }
 
-    /// Returns an open pull request that stands for it and that a person has labelled to be left as it is: that word is about the version,
-    /// however it is to come now.
-    pub fn kept_in<'a>(&self, pull_requests: impl IntoIterator<Item = &'a PullRequest>) -> Option<&'a PullRequest> {
-        let is_labelled = |one: &&PullRequest| one.state == State::Open && one.labels.contains(LABEL_HOLD);
-        pull_requests.into_iter().filter(is_labelled).find(|one| one.is_named() && self.stood_in(one))
+    /// Returns an open pull request that stands for it and that a person has labelled to be left as it is, or pointed at another base
+    /// than the one into which it is to come: that word is about the version, however it is to come now.
+    pub fn kept_in<'a>(
+        &self,
+        base: Option<&BranchName>,
+        pull_requests: impl IntoIterator<Item = &'a PullRequest>,
+    ) -> Option<&'a PullRequest> {
+        let is_called = |one: &PullRequest| one.head.as_str().starts_with(&self.prefix) || !one.is_elsewhere();
+        let is_kept = |one: &&PullRequest| {
+            let is_pointed = || one.opened_into().is_some() && Some(&one.base) != base && is_called(one);
+            one.state == State::Open && (one.labels.contains(LABEL_HOLD) || is_pointed())
+        };
+        pull_requests.into_iter().filter(is_kept).find(|one| one.is_named() && self.stood_in(one))
     }
 
     /// Returns the pull request by which a person refused it: the newest that stood for it, if a person closed that and has not
@@ -143,8 +151,14 @@ impl Refusal<'_> {
 }
 
 /// Says by which pull request something is kept from coming.
-pub fn kept(number: Number) -> String {
-    format!("#{} brings it, and has the label `{LABEL_HOLD}`: it comes in no other way meanwhile", number.0)
+pub fn kept(one: &PullRequest) -> String {
+    let (number, base) = (one.number.0, &one.base);
+    match one.opened_into() {
+        Some(before) if !one.labels.contains(LABEL_HOLD) => format!(
+            "#{number} brings it, and somebody has pointed that at `{base}` instead of `{before}`: it comes in no other way meanwhile"
+        ),
+        _ => format!("#{number} brings it, and has the label `{LABEL_HOLD}`: it comes in no other way meanwhile"),
+    }
 }
 
 /// Says by which pull request something was refused.

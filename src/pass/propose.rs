@@ -495,8 +495,11 @@ fn sort(listed: &[PullRequest], onto: &Onto<'_>, config: &Repository) -> (Vec<Pu
             // What a person refused was refused whatever its branch was called, and wherever it was to go.
             State::Closed | State::Merged => own.push(one.clone()),
             State::Open if one.base == *onto.branch && is_placed => own.push(one.clone()),
-            State::Open if one.base != *onto.branch && is_named_now && is_placed && is_marked => {
-                displaced.push(one.clone());
+            State::Open if one.base != *onto.branch && is_placed && is_marked => {
+                let is_pointed = one.opened_into() == Some(onto.branch) && !one.is_elsewhere();
+                if is_named_now || is_pointed {
+                    displaced.push(one.clone());
+                }
             }
             State::Open => {}
         }

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use crate::model::brought::Brought;
 use crate::model::change::Change;
 use crate::model::commit::{CommitId, TRAILER_BY, TRAILER_HOLD};
-use crate::model::environment::{Environment, Predecessor, Publish};
+use crate::model::environment::{BranchName, Environment, Predecessor, Publish};
 use crate::model::gate::{Gate, GateState};
 use crate::model::markdown::{code, plain};
 use crate::model::marker;
@@ -28,8 +28,9 @@ const NAMED: usize = 3;
 /// The longest text that says what is proposed, in characters, before the sign that some were cut.
 const LONGEST_WHAT: usize = 100;
 
-/// The characters that stay free for what was proposed before, in the text and in the marker, where `--` is six times as long.
-const ROOM_FOR_BEFORE: usize = 1_300 + marker::MOST_BROUGHT_BEFORE;
+/// The characters that stay free for what was proposed before, in the text and in the marker, where `--` is six times as long, and
+/// for the name of the base.
+const ROOM_FOR_BEFORE: usize = 1_300 + marker::MOST_BROUGHT_BEFORE + marker::MOST_BASE;
 
 /// The longest title; GitHub takes 256 characters, GitLab and Gitea 255, and some go for the mark of a draft.
 const LONGEST_TITLE: usize = 240;
@@ -125,6 +126,7 @@ fn hidden(proposal: &Proposal, key: &str, brought: Brought) -> String {
         withdrawn: false,
         unfinished: false,
         left: false,
+        base: None,
         said: None,
         armed: Armed::No,
         queued: None,
@@ -153,6 +155,14 @@ fn what(proposal: &Proposal) -> String {
     match proposal.moves.len().saturating_sub(NAMED) {
         0 => text,
         more => format!("{text} and {more} more"),
+    }
+}
+
+/// Notes in the marker of a body into which base branch its pull request is opened.
+pub(super) fn into_base(body: &str, base: Option<&BranchName>) -> String {
+    match marker::read(body) {
+        Some(marker) => marker::replace(body, &Marker { base: base.cloned(), ..marker }),
+        None => body.to_owned(),
     }
 }
 

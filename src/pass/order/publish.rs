@@ -221,12 +221,16 @@ async fn standing(
     forge: Option<&dyn Forge>,
     desired: &mut Desired,
 ) -> Result<Standing, OrderError> {
+    let mut displaced = Vec::new();
     let pull_requests = match forge {
         Some(forge) => {
             let listed = forge.list().await.map_err(|error| OrderError::Failed(error.to_string()))?;
             let mut listed = listed.pull_requests;
-            listed.retain(|one| one.base == *branch);
             let is_open = |one: &&PullRequest| one.state == State::Open;
+            // What a person has pointed at another base is theirs, and its head branch with it.
+            let is_pointed = |one: &&PullRequest| one.head == desired.head && one.opened_into() == Some(branch);
+            displaced.extend(listed.iter().filter(is_open).filter(is_pointed).cloned());
+            listed.retain(|one| one.base == *branch);
             let mut open = listed.iter().filter(is_open);
             let group = desired.group.clone();
             let is_of = |one: &&PullRequest| one.is_of(&desired.environment, &group, &config.pull_request);
@@ -249,5 +253,5 @@ async fn standing(
         look(&remote, (&onto, &at), listed, &own, std::slice::from_ref(&wanted))
     };
     let heads = blocking(look_at).await?;
-    Ok(Standing { base: Some(branch.clone()), heads, pull_requests, ..Standing::default() })
+    Ok(Standing { base: Some(branch.clone()), heads, pull_requests, displaced, ..Standing::default() })
 }

@@ -257,15 +257,17 @@ async fn leave_closed(
     }
     for proposal in proposals.iter_mut().filter(|proposal| is_committed(proposal)) {
         let wish = wish(proposal, recall.style);
+        let environment = inputs.config.environments.named(&proposal.environment);
+        let base = environment.and_then(|environment| environment.branch.as_ref()).unwrap_or(asked.base);
         if let Some(refused) = wish.closed_in(&listed.pull_requests) {
             recall.seen.refuse(&wish, refused);
             proposal.action = Action::LeftAlone;
             proposal.url = Some(refused.url.clone());
             proposal.reason = Some(refusal::closed(refused.number));
-        } else if let Some(kept) = wish.kept_in(&listed.pull_requests) {
+        } else if let Some(kept) = wish.kept_in(Some(base), &listed.pull_requests) {
             proposal.action = Action::LeftAlone;
             proposal.url = Some(kept.url.clone());
-            proposal.reason = Some(refusal::kept(kept.number));
+            proposal.reason = Some(refusal::kept(kept));
         }
     }
     recall.seen.keep(&listed.pull_requests);

@@ -191,6 +191,7 @@ impl Closed {
             withdrawn: false,
             unfinished: false,
             left: false,
+            base: None,
             said: None,
             armed: Armed::No,
             queued: None,

@@ -56,7 +56,7 @@ pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Sta
     }
     if let Some(head) = head.filter(|head| !head.is_own && !is_undone(head, open)) {
         leave(format!("somebody else has pushed to {}: it is theirs now", head.name));
-        course.steps.extend(stopped.as_ref().and_then(tell_left));
+        course.steps.extend(stopped.as_ref().map(theirs).unwrap_or_default());
         return course;
     }
     if let Some(head) = head.filter(|head| head.is_order && !wanted.is_order) {
@@ -68,7 +68,8 @@ pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Sta
         return course;
     }
     // Under another name, as of a group that the image has joined since, it is the very thing that a person wants to stay as it is.
-    let others = standing.pull_requests.iter().flatten().filter(|one| one.head != wanted.head);
+    let all = standing.pull_requests.iter().flatten().chain(&standing.displaced);
+    let others = all.filter(|one| one.head != wanted.head);
     if let Some(why) = kept_elsewhere(wanted, others, standing).filter(|_| !wanted.is_order) {
         leave(why);
         return course;
@@ -182,8 +183,8 @@ fn kept_elsewhere<'a>(
         return Some(ordered(&head.name));
     }
     let wish = wish(wanted);
-    if let Some(held) = wish.kept_in(others.clone()) {
-        return Some(kept_by(held.number));
+    if let Some(held) = wish.kept_in(standing.base.as_ref(), others.clone()) {
+        return Some(kept_by(held));
     }
     // A body that was copied to a branch of somebody's own making says nothing.
     let called = format!("{}/{}", wanted.environment, wanted.group);
@@ -275,14 +276,45 @@ pub(super) fn disarm(open: &PullRequest) -> Option<Step> {
     open.is_armed.then(|| Step::Disarm { pull_request: Box::new(open.clone()) })
 }
 
-/// Says on a pull request that it is left alone, where that was not said yet. One whose marker a person took out says nothing: it
-/// could not be known again that it did.
-pub(super) fn tell_left(open: &PullRequest) -> Option<Step> {
-    let marker = open.marker.as_ref().filter(|marker| !marker.left)?;
-    let body = marker::replace(&open.body, &Marker { left: true, ..marker.clone() });
+/// Says on a pull request that it is left alone, where that was not said yet, and answers there who asks by a label for what is not
+/// done.
+pub(super) fn theirs(open: &PullRequest) -> Vec<Step> {
     let comment = "Somebody else has pushed to this branch, so it is theirs: Tagboat neither changes nor merges this pull request any \
                    more. It is taken up again once its branch holds nothing but Tagboat's own commit.";
-    Some(Step::Tell { pull_request: Box::new(open.clone()), body, comment: comment.to_owned() })
+    let why = "somebody else has pushed to this branch, and what they did is not written over. To have it made anew, take that off the \
+               branch again; or close this, remove the branch, and label this `tagboat/retry`.";
+    tell_left(open, comment, why)
+}
+
+/// The same of one that somebody has pointed at another base than `before`.
+pub(super) fn pointed_elsewhere(open: &PullRequest, before: &BranchName) -> Vec<Step> {
+    let (before, base) = (code(before.as_str()), code(open.base.as_str()));
+    let comment = format!(
+        "Somebody has pointed this at {base}, and it was opened into {before}, so it is theirs: Tagboat neither changes nor merges this \
+         pull request any more, and proposes the same nowhere else while it is open. It is taken up again once it points at {before}."
+    );
+    let why = format!("somebody has pointed this at {base}. To have its branch made anew, point it at {before} again.");
+    tell_left(open, &comment, &why)
+}
+
+/// Says what was not said yet. One whose marker a person took out says nothing: it could not be known again that it did.
+fn tell_left(open: &PullRequest, comment: &str, why: &str) -> Vec<Step> {
+    let asked = [LABEL_REBASE, LABEL_RETRY].into_iter().filter(|label| open.labels.contains(*label));
+    let pull_request = || Box::new(open.clone());
+    match open.marker.as_ref() {
+        Some(marker) if !marker.left => {
+            let body = marker::replace(&open.body, &Marker { left: true, ..marker.clone() });
+            let told = Step::Tell { pull_request: pull_request(), body, comment: comment.to_owned() };
+            // First, since what is said answers that, too: who is killed between the two says it all the same.
+            let taken = asked.map(|label| Step::RemoveLabel { pull_request: pull_request(), label });
+            taken.chain([told]).collect()
+        }
+        _ if asked.count() > 0 => {
+            let comment = format!("What the label asks for is not done: {why}");
+            vec![Step::Answer { pull_request: pull_request(), comment }]
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Brings the pull request itself to where it should be.

@@ -1,5 +1,5 @@
 //! Pull requests to a branch on which their environment does not live any more: closed before anything else becomes of their heads,
-//! since whoever merged one would bring everything of the other branch along.
+//! since whoever merged one would bring everything of the other branch along. What a person has pointed there is that person's.
 //!
 //! Entry point: `close`. Pure.
 
@@ -10,7 +10,7 @@ use crate::model::markdown::code;
 use crate::model::marker;
 use crate::model::proposal::Action;
 use crate::model::pull_request::{HeadBranch, LABEL_HOLD, Marker, PullRequest};
-use crate::publish::pull_requests::course::{disarm, tell_left};
+use crate::publish::pull_requests::course::{disarm, pointed_elsewhere, theirs};
 use crate::publish::pull_requests::leftovers::{replaced, successor};
 use crate::publish::pull_requests::{Course, Desired, Standing, Step, Unsure};
 
@@ -29,8 +29,10 @@ pub(super) fn close(
         let instead = successor(head, Some(&marker.environment), (desired, courses));
         match (stays(one, heads, (at.is_some() || instead.is_some(), unsure)), at) {
             (Some(reason), at) => {
-                if head.is_some_and(|head| !head.is_own) {
-                    steps.extend(tell_left(&one.disarmed()));
+                if let Some(before) = one.opened_into().filter(|_| !one.labels.contains(LABEL_HOLD)) {
+                    steps.extend(pointed_elsewhere(&one.disarmed(), before));
+                } else if head.is_some_and(|head| !head.is_own) {
+                    steps.extend(theirs(&one.disarmed()));
                 }
                 let course = match at {
                     Some(at) => &mut courses[at],
@@ -71,6 +73,12 @@ pub(super) fn stays(
     let head = heads.get(&one.head).copied();
     if one.labels.contains(LABEL_HOLD) {
         return Some(format!("its pull request into `{}` has the label `{LABEL_HOLD}`", one.base));
+    }
+    if let Some(before) = one.opened_into() {
+        return Some(format!(
+            "somebody has pointed its pull request at `{}`, and it was opened into `{before}`: it is theirs now",
+            one.base
+        ));
     }
     if let Some(head) = head.filter(|head| !head.is_own) {
         return Some(format!("somebody else has pushed to {}: it is theirs now", head.name));

@@ -11,7 +11,7 @@ use crate::model::marker;
 use crate::model::proposal::Action;
 use crate::model::pull_request::{HeadBranch, LABEL_HOLD, Marker, Number, PullRequest, State};
 use crate::publish::making::is_aside;
-use crate::publish::pull_requests::course::{HELD, disarm, tell_left};
+use crate::publish::pull_requests::course::{HELD, disarm, theirs};
 use crate::publish::pull_requests::statuses::{not_asked_now, of_order_now};
 use crate::publish::pull_requests::{Course, Desired, Standing, Step, Unsure, images};
 
@@ -51,7 +51,10 @@ pub(super) fn leftovers(
     let open: BTreeMap<&BranchName, &PullRequest> = open.map(|open| (&open.head, open)).collect();
     let names: BTreeSet<&BranchName> = heads.keys().copied().chain(open.keys().copied()).collect();
     let mut courses = Vec::new();
-    for name in names.into_iter().filter(|name| !wanted.contains(name)) {
+    // What is open into another base has been decided on, with its head branch.
+    let is_decided =
+        |name: &BranchName| !open.contains_key(name) && standing.displaced.iter().any(|one| one.head == *name);
+    for name in names.into_iter().filter(|name| !wanted.contains(name) && !is_decided(name)) {
         let Some(key) = standing.place_of(name, prefix) else { continue };
         let (head, open) = (heads.get(name).copied(), open.get(name).copied());
         let record = head.and_then(|head| record(head, standing)).map(|one| one.number);
@@ -169,7 +172,7 @@ fn left(
     let reason = match why {
         Kept::Held => format!("it has the label `{LABEL_HOLD}`, and nothing of it is left to do"),
         Kept::Theirs => {
-            steps.extend(open.map(PullRequest::disarmed).as_ref().and_then(tell_left));
+            steps.extend(open.map(PullRequest::disarmed).as_ref().map(theirs).unwrap_or_default());
             format!("somebody else has pushed to {name}: it is theirs now, and nothing is left to propose there")
         }
         Kept::Unmarked => "its body has lost the hidden line by which Tagboat knows it: a person closes it".to_owned(),

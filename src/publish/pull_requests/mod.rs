@@ -436,6 +436,9 @@ impl Unsure {
 /// Compares what is desired with what stands, and says what is to be done.
 pub fn plan(desired: &[Desired], standing: &Standing, prefix: &str, unsure: &Unsure) -> Vec<Course> {
     let heads: BTreeMap<&BranchName, &HeadBranch> = standing.heads.iter().map(|head| (&head.name, head)).collect();
+    let into =
+        |wanted: &Desired| Desired { body: body::into_base(&wanted.body, standing.base.as_ref()), ..wanted.clone() };
+    let desired: &[Desired] = &desired.iter().map(into).collect::<Vec<_>>();
     let mut courses: Vec<Course> =
         desired.iter().map(|wanted| course::course(wanted, heads.get(&wanted.head).copied(), standing)).collect();
     bound::bound((desired, &mut courses), standing, &heads, (prefix, unsure));

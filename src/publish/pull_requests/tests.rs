@@ -38,6 +38,7 @@ fn pull_request(number: u64, state: State, key: &str) -> PullRequest {
         withdrawn: false,
         unfinished: false,
         left: false,
+        base: None,
         said: None,
         armed: Armed::No,
         queued: None,

@@ -112,6 +112,7 @@ impl Bench {
             withdrawn: false,
             unfinished: false,
             left: false,
+            base: None,
             said: None,
             armed: Armed::No,
             queued: None,

@@ -333,6 +333,7 @@ macro_rules! scenarios {
                 takes_up_again_what_a_person_reopened
                 merges_what_a_person_closed_and_opened_again
                 leaves_alone_what_a_person_pushed_to
+                answers_who_asks_by_a_label_for_what_somebody_has_pushed_to
                 leaves_alone_what_lies_beneath_its_own_commit
                 makes_anew_a_head_whose_base_was_moved_by_force
                 leaves_alone_what_a_person_holds
@@ -359,6 +360,7 @@ macro_rules! scenarios {
                 a_copied_body_on_a_branch_of_somebody_s_own_refuses_nothing
                 what_is_open_into_the_former_branch_of_its_environment_is_closed
                 what_a_person_holds_into_the_former_branch_stays_and_nothing_doubles_it
+                what_a_person_points_at_another_base_is_theirs_and_comes_in_no_other_form
                 what_stands_under_an_earlier_prefix_goes_on_there
                 what_became_unnecessary_under_an_earlier_prefix_is_closed
                 what_nobody_follows_any_more_under_an_earlier_prefix_is_closed

@@ -79,6 +79,50 @@ pub(in crate::forge) async fn leaves_alone_what_a_person_pushed_to(kind: Kind) {
     assert_eq!(stage.only().comments.len(), 1, "the same is not said again");
 }
 
+pub(in crate::forge) async fn answers_who_asks_by_a_label_for_what_somebody_has_pushed_to(kind: Kind) {
+    for label in ["tagboat/rebase", "tagboat/retry"] {
+        for is_wanted in [true, false] {
+            let stage = Stage::new(kind, AUTO);
+            stage.acts(8).await;
+            let made = stage.only().sha;
+            stage.push(HEAD, "notes", "mine");
+            if !is_wanted {
+                stage.push("main", "prod/web.yaml", &manifest("1.5.0"));
+            }
+            // Asked before anything was said: the one answer says all of it.
+            stage.label(1, label);
+            for hour in [9, 10] {
+                assert_eq!(stage.acts(hour).await, Some(Action::LeftAlone));
+                let only = stage.only();
+                assert_eq!((only.comments.len(), only.labels.len()), (1, 0), "{only:?}");
+                assert!(only.comments[0].contains("it is theirs"), "{only:?}");
+            }
+            // Asked again, also where the answer is lost.
+            stage.label(1, label);
+            stage.store.trap("POST", kind.commenting, Fault::Lost);
+            for hour in [11, 12, 13] {
+                stage.acts(hour).await;
+            }
+            let only = stage.only();
+            assert_eq!((only.comments.len(), only.labels.len()), (2, 0), "{only:?}");
+            let said = &only.comments[1];
+            assert!(said.starts_with("What the label asks for is not done: somebody else has pushed"), "{said}");
+            stage.requests();
+            assert_eq!(stage.acts(14).await, Some(Action::LeftAlone));
+            assert!(stage.requests().1.is_empty());
+            assert_ne!(stage.store.at(HEAD).as_deref(), Some(made.as_str()), "what they did stands");
+            if !is_wanted {
+                continue;
+            }
+            // What the answer says helps.
+            stage.close(1);
+            stage.store.repository.git(&["update-ref", "-d", &format!("refs/heads/{HEAD}")]);
+            stage.label(1, "tagboat/retry");
+            assert_eq!(stage.acts(15).await, Some(Action::Opened));
+        }
+    }
+}
+
 /// Tagboat's own commit on top of somebody's: by that alone the branch is not its own.
 pub(in crate::forge) async fn leaves_alone_what_lies_beneath_its_own_commit(kind: Kind) {
     let stage = Stage::new(kind, AUTO);

@@ -207,11 +207,75 @@ pub(in crate::forge) async fn what_a_person_holds_into_the_former_branch_stays_a
     let (action, reason) = stage.pass(9).await;
     assert_eq!((action, stage.states()), (Some(Action::LeftAlone), vec![Stands::Open]), "{reason}");
     assert!(reason.contains("its pull request into `main` has the label `tagboat/hold`"), "{reason}");
+    // Its branch, too, where nothing is left to propose.
+    stage.list(&["1.4.0"]);
+    stage.outcome("mirror", 10).await;
+    assert_eq!((stage.states(), stage.store.at(HEAD).is_some()), (vec![Stands::Open], true));
+    stage.list(&["1.4.0", "1.5.0"]);
     stage.store.change(1, |pull| pull.labels.clear());
     stage.push(HEAD, "notes", "mine");
     let (action, reason) = stage.pass(10).await;
     assert_eq!((action, stage.states()), (Some(Action::LeftAlone), vec![Stands::Open]), "{reason}");
     assert!(reason.contains("somebody else has pushed"), "{reason}");
+}
+
+pub(in crate::forge) async fn what_a_person_points_at_another_base_is_theirs_and_comes_in_no_other_form(kind: Kind) {
+    let stage = Stage::merging(kind).await;
+    stage.store.repository.git(&["branch", "live", "main"]);
+    stage.store.change(1, |pull| pull.base = "live".to_owned());
+    let is_left = async |hour| {
+        let outcome = stage.outcome("mirror", hour).await;
+        assert_eq!((stage.states(), stage.runs().as_str()), (vec![Stands::Open], "1.4.0"), "{:#?}", outcome.proposals);
+        assert!(stage.store.at(HEAD).is_some());
+        let left = outcome.proposals.iter().filter(|one| one.action == Action::LeftAlone);
+        left.filter_map(|one| one.reason.clone()).collect::<Vec<_>>().join("\n")
+    };
+    for hour in [9, 10] {
+        let reason = is_left(hour).await;
+        assert!(
+            reason.contains("somebody has pointed its pull request at `live`, and it was opened into `main`"),
+            "{reason}"
+        );
+    }
+    assert_eq!(stage.only().comments.len(), 1);
+    assert!(stage.only().comments[0].contains("so it is theirs"), "{:?}", stage.only().comments);
+    stage.requests();
+    is_left(10).await;
+    assert!(stage.requests().1.is_empty());
+    stage.label(1, "tagboat/rebase");
+    for hour in [11, 12] {
+        is_left(hour).await;
+    }
+    let only = stage.only();
+    assert_eq!((only.comments.len(), only.labels.len()), (2, 0), "{only:?}");
+    assert!(only.comments[1].contains("somebody has pointed this at"), "{only:?}");
+    // Neither under another name, nor as a commit; and its branch stays where nothing is left to propose.
+    stage.configure(AUTO, "groups: [{name: shop, images: [ghcr.io/acme/web]}]\n");
+    let reason = is_left(13).await;
+    assert!(reason.contains("#1 brings it, and somebody has pointed that at `live` instead of `main`"), "{reason}");
+    stage.configure("    publish: commit\n", "");
+    let reason = is_left(14).await;
+    assert!(reason.contains("#1 brings it, and somebody has pointed that at"), "{reason}");
+    stage.configure(AUTO, "");
+    stage.list(&["1.4.0"]);
+    is_left(15).await;
+    // Pointed back it goes on.
+    stage.list(&["1.4.0", "1.5.0"]);
+    stage.store.change(1, |pull| pull.base = "main".to_owned());
+    for hour in [16, 17] {
+        stage.acts(hour).await;
+    }
+    assert_eq!(stage.states(), [Stands::Merged]);
+    // Its environment lives there by now: so it does where that is.
+    let stage = Stage::merging(kind).await;
+    stage.store.repository.git(&["branch", "live", "main"]);
+    stage.store.change(1, |pull| pull.base = "live".to_owned());
+    stage.configure(&format!("    branch: live\n{AUTO}"), "");
+    for hour in [9, 10] {
+        let (action, reason) = stage.pass(hour).await;
+        assert_ne!(action, Some(Action::LeftAlone), "{reason}");
+        assert_ne!(stage.only().state, Stands::Closed, "{reason}");
+    }
 }
 
 pub(in crate::forge) async fn what_stands_under_an_earlier_prefix_goes_on_there(kind: Kind) {
