@@ -350,6 +350,29 @@ pub fn is_of_order(body: &str) -> bool {
     body.contains(ORDER_TAKEN_BACK)
 }
 
+/// What happens next.
+const MERGED_BY_ITSELF: &str = "Tagboat merges this once every gate and every check has passed.";
+/// The same where nothing merges by itself.
+const MERGED_BY_A_PERSON: &str = "A person merges this.";
+
+/// What happens next of a draft, for each of the two.
+const OF_DRAFTS: [(&str, &str); 2] = [
+    (
+        MERGED_BY_ITSELF,
+        "Tagboat merges this once a person has marked it as ready, and every gate and every check has passed.",
+    ),
+    (MERGED_BY_A_PERSON, "A person marks this as ready, and merges it."),
+];
+
+/// Says in a body what happens next of a draft.
+pub(super) fn of_draft(body: &str) -> String {
+    let place = |(usual, _): &(&str, &str)| body.rfind(&format!("\n{usual}"));
+    match OF_DRAFTS.iter().filter_map(|both| Some((place(both)? + 1, both))).max() {
+        Some((at, (usual, of_draft))) => format!("{}{of_draft}{}", &body[..at], &body[at + usual.len()..]),
+        None => body.to_owned(),
+    }
+}
+
 /// Writes the gates, what happens next, and what people can do.
 fn foot(proposal: &Proposal, environment: Option<&Environment>, is_order: bool) -> String {
     let mut text = String::new();
@@ -360,8 +383,8 @@ fn foot(proposal: &Proposal, environment: Option<&Environment>, is_order: bool) 
         }
     }
     let next = match proposal.publish {
-        Publish::AutoMerge => "Tagboat merges this once every gate and every check has passed.",
-        Publish::PullRequest | Publish::Commit => "A person merges this.",
+        Publish::AutoMerge => MERGED_BY_ITSELF,
+        Publish::PullRequest | Publish::Commit => MERGED_BY_A_PERSON,
     };
     let reviewers = environment.map(|environment| environment.reviewers.as_slice()).unwrap_or_default();
     let asked: Vec<String> = reviewers.iter().map(|name| code(name)).collect();

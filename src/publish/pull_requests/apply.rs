@@ -74,7 +74,7 @@ pub async fn apply(place: &Place<'_>, base: &CommitId, courses: &mut [Course]) -
     let mut tip = base.clone();
     let mut standing = BTreeSet::new();
     for course in courses {
-        if let Some(other) = course.instead.as_ref().filter(|other| !standing.contains(*other)) {
+        if let Some(other) = course.instead.iter().find(|other| !standing.contains(*other)) {
             course.reason = Some(format!("{other} is to take its place, and does not stand yet"));
             course.action = Action::Waiting;
             // Nobody has judged it in this pass: the forge does not merge it by itself.

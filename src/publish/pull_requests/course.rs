@@ -38,7 +38,7 @@ pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Sta
         action: Action::Unchanged,
         reason: None,
         steps: Vec::new(),
-        instead: None,
+        instead: Vec::new(),
     };
     // Nobody but a pass that has judged everything anew lets the forge go on by itself.
     let stopped = open.map(PullRequest::disarmed);
@@ -214,7 +214,7 @@ pub(super) fn answered(answer: &Answer) -> Course {
         action: Action::LeftAlone,
         reason: Some(answer.words()),
         steps: vec![Step::Answer { pull_request: Box::new(pull_request.clone()), comment }],
-        instead: None,
+        instead: Vec::new(),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::model::marker;
 use crate::model::proposal::Action;
 use crate::model::pull_request::{HeadBranch, LABEL_HOLD, Marker, PullRequest};
 use crate::publish::pull_requests::course::{disarm, pointed_elsewhere, theirs};
-use crate::publish::pull_requests::leftovers::{replaced, successor};
+use crate::publish::pull_requests::leftovers::{replaced, successors};
 use crate::publish::pull_requests::{Course, Desired, Standing, Step, Unsure};
 
 /// Puts the closing of each before whatever else is done about its head branch.
@@ -26,8 +26,8 @@ pub(super) fn close(
         let head = heads.get(&one.head).copied();
         let at = courses.iter().position(|course| course.head == one.head);
         let mut steps: Vec<Step> = disarm(one).into_iter().collect();
-        let instead = successor(head, Some(&marker.environment), (desired, courses));
-        match (stays(one, heads, (at.is_some() || instead.is_some(), unsure)), at) {
+        let instead = successors(head, Some(&marker.environment), (desired, courses));
+        match (stays(one, heads, (at.is_some() || !instead.is_empty(), unsure)), at) {
             (Some(reason), at) => {
                 if let Some(before) = one.opened_into().filter(|_| !one.labels.contains(LABEL_HOLD)) {
                     steps.extend(pointed_elsewhere(&one.disarmed(), before));
@@ -45,13 +45,14 @@ pub(super) fn close(
                 course.url = Some(one.url.clone());
             }
             (None, at) => {
-                steps.push(closing(one, instead, standing));
+                steps.push(closing(one, &instead, standing));
                 match at {
                     Some(at) => drop(courses[at].steps.splice(..0, steps)),
                     None => {
                         let mut course = leftover(one, marker);
                         course.reason = Some(format!("{} does not live on `{}`", marker.environment, one.base));
-                        (course.steps, course.instead) = (steps, instead.map(|other| other.head.clone()));
+                        course.steps = steps;
+                        course.instead = instead.iter().map(|other| other.head.clone()).collect();
                         if let Some(head) = head {
                             course.steps.push(Step::Delete { head: head.name.clone(), expected: head.tip.clone() });
                         }
@@ -103,20 +104,20 @@ fn leftover(one: &PullRequest, marker: &Marker) -> Course {
         action: Action::Closed,
         reason: None,
         steps: Vec::new(),
-        instead: None,
+        instead: Vec::new(),
     }
 }
 
-fn closing(one: &PullRequest, instead: Option<&Desired>, standing: &Standing) -> Step {
+fn closing(one: &PullRequest, instead: &[&Desired], standing: &Standing) -> Step {
     let stopped = one.disarmed();
     let withdrawn = stopped.marker.clone().map(|marker| Marker { withdrawn: true, ..marker });
     let body = withdrawn.map_or_else(|| stopped.body.clone(), |marker| marker::replace(&stopped.body, &marker));
     let environment = one.marker.as_ref().map(|marker| code(marker.environment.as_str())).unwrap_or_default();
     let now = standing.base.as_ref().map(|base| code(base.as_str())).unwrap_or_default();
     let mut comment = format!("{environment} is on the branch {now} now, and not on {}.", code(one.base.as_str()));
-    if let Some(other) = instead {
+    if !instead.is_empty() {
         comment.push(' ');
-        comment.push_str(&replaced(other));
+        comment.push_str(&replaced(instead));
     }
     Step::Close { pull_request: Box::new(one.clone()), body, comment }
 }

@@ -3,6 +3,7 @@
 //! Entry points: `leftovers`, `withdraw` and [`record`]. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use crate::model::environment::{BranchName, EnvironmentName};
 use crate::model::hold::{HOLDS_FILE, Hold};
@@ -15,17 +16,20 @@ use crate::publish::pull_requests::course::{HELD, disarm, theirs};
 use crate::publish::pull_requests::statuses::{not_asked_now, of_order_now};
 use crate::publish::pull_requests::{Course, Desired, Standing, Step, Unsure, images};
 
+/// How many pull requests are named that take the place of one.
+const MOST_NAMED: usize = 20;
+
 /// The most characters of who holds a version, and why, that are said on a pull request.
 const LONGEST_WHY: usize = 300;
 
-/// Returns what takes the place of a head branch that nobody wants any more: what stands for one of its images in its environment, or,
-/// where that is no more, in the one that has its files now.
-pub(super) fn successor<'a>(
+/// Returns what takes the place of a head branch that nobody wants any more: what stands for its images in its environment, or, where
+/// that is no more, in the one that has its files now. Those of a group that is no more are several.
+pub(super) fn successors<'a>(
     head: Option<&HeadBranch>,
     environment: Option<&EnvironmentName>,
     (desired, courses): (&'a [Desired], &[Course]),
-) -> Option<&'a Desired> {
-    let head = head?;
+) -> Vec<&'a Desired> {
+    let Some(head) = head else { return Vec::new() };
     let stands = |course: &Course| {
         matches!(course.action, Action::Opened | Action::Updated | Action::Unchanged | Action::Enqueued)
     };
@@ -33,9 +37,9 @@ pub(super) fn successor<'a>(
         Some(environment) => wanted.environment == *environment,
         None => wanted.commit.files.iter().any(|edit| head.files.contains(&edit.file)),
     };
-    let mut there = desired.iter().zip(courses).filter(|(wanted, course)| stands(course) && is_there(wanted));
-    let shares = |wanted: &Desired| !images(&wanted.commit.plan.message).is_disjoint(&head.images);
-    there.find(|(wanted, _)| shares(wanted)).map(|(wanted, _)| wanted)
+    let there = desired.iter().zip(courses).filter(|(wanted, course)| stands(course) && is_there(wanted));
+    let shares = |wanted: &&Desired| !images(&wanted.commit.plan.message).is_disjoint(&head.images);
+    there.map(|(wanted, _)| wanted).filter(shares).collect()
 }
 
 /// What is to be done about branches and pull requests that nobody wants any more.
@@ -62,16 +66,16 @@ pub(super) fn leftovers(
         let now = standing.orphans.get(name).filter(|_| !is_aside(name, prefix)).cloned();
         let now = now.unwrap_or_else(|| BTreeSet::from([key.0.clone()]));
         let environment = Some(&key.0).filter(|_| !standing.orphans.contains_key(name));
-        let instead = successor(head, environment, (desired, courses_of_desired));
-        let kept = kept((&key, &now), (head, open), instead, unsure);
-        let mut replaced_by = None;
+        let instead = successors(head, environment, (desired, courses_of_desired));
+        let kept = kept((&key, &now), (head, open), &instead, unsure);
+        let mut replaced_by = Vec::new();
         let fate = match kept.or(record.map(Kept::Record)) {
             // What a person has pushed to a branch of their own making is nobody else's business.
             Some(Kept::Theirs) if open.is_none() && standing.pull_requests.is_some() => None,
             Some(why) => left(why, name, (open, said(why, &now, open, (standing, unsure)))),
             None => {
-                let why = instead.map_or_else(|| Why::alone(name, standing), Why::Replaced);
-                replaced_by = instead.map(|other| other.head.clone());
+                let why = if instead.is_empty() { Why::alone(name, standing) } else { Why::Replaced(&instead) };
+                replaced_by = instead.iter().map(|other| other.head.clone()).collect();
                 match withdraw(open, head, why) {
                     Some(steps) => Some((Action::Closed, why.told(), steps)),
                     None if open.is_some_and(|open| open.marker.is_none()) => {
@@ -121,11 +125,11 @@ pub fn record<'a>(head: &HeadBranch, standing: &'a Standing) -> Option<&'a PullR
 fn kept(
     (key, now): (&(EnvironmentName, String), &BTreeSet<EnvironmentName>),
     (head, open): (Option<&HeadBranch>, Option<&PullRequest>),
-    instead: Option<&Desired>,
+    instead: &[&Desired],
     unsure: &Unsure,
 ) -> Option<Kept> {
     let is_half_known = !unsure.environments.is_disjoint(now) || unsure.groups.contains(key);
-    if is_half_known || (instead.is_none() && unsure.is_about((head, open), now)) {
+    if is_half_known || (instead.is_empty() && unsure.is_about((head, open), now)) {
         return Some(Kept::Unknown);
     }
     if open.is_some_and(|open| open.labels.contains(LABEL_HOLD)) {
@@ -194,8 +198,8 @@ fn left(
 /// Why nobody wants something any more.
 #[derive(Clone, Copy)]
 pub(super) enum Why<'a> {
-    /// Another one takes its place.
-    Replaced(&'a Desired),
+    /// Others take its place, or one does.
+    Replaced(&'a [&'a Desired]),
     /// A version of it, `image:tag`, is held.
     Held(&'a str, &'a Hold),
     /// It is there already, or it was refused.
@@ -211,7 +215,11 @@ impl<'a> Why<'a> {
     /// Says it where the pass is told of.
     fn told(self) -> String {
         match self {
-            Self::Replaced(other) => format!("{} takes its place", other.head),
+            Self::Replaced([other]) => format!("{} takes its place", other.head),
+            Self::Replaced(others) => {
+                let heads: Vec<&str> = others.iter().map(|other| other.head.as_str()).collect();
+                format!("{} take its place", heads.join(", "))
+            }
             Self::Held(version, hold) => format!("{version} is held: {hold}"),
             Self::Unnecessary => "nothing of it is left to do".to_owned(),
         }
@@ -220,7 +228,7 @@ impl<'a> Why<'a> {
     /// Says it on the pull request, to whoever reads it there.
     fn comment(self) -> String {
         match self {
-            Self::Replaced(other) => replaced(other),
+            Self::Replaced(others) => replaced(others),
             Self::Held(version, hold) => held(version, hold),
             Self::Unnecessary => {
                 "Nothing of this is left to do: what it brings is there already, or no longer wanted.".to_owned()
@@ -248,10 +256,21 @@ fn held(version: &str, hold: &Hold) -> String {
     )
 }
 
-/// Says which one takes a pull request's place.
-pub(super) fn replaced(other: &Desired) -> String {
-    let (title, head) = (code(&other.title), code(other.head.as_str()));
-    format!("Another pull request takes the place of this one: {title}, from the branch {head}.")
+/// Says which ones take a pull request's place.
+pub(super) fn replaced(others: &[&Desired]) -> String {
+    let told = |other: &&Desired| format!("{}, from the branch {}", code(&other.title), code(other.head.as_str()));
+    if let [other] = others {
+        return format!("Another pull request takes the place of this one: {}.", told(other));
+    }
+    let rest = others.len().saturating_sub(MOST_NAMED);
+    let mut text = "Other pull requests take the place of this one:\n\n".to_owned();
+    for other in others.iter().take(MOST_NAMED) {
+        let _infallible = writeln!(text, "- {}", told(other));
+    }
+    if rest > 0 {
+        let _infallible = writeln!(text, "- … {rest} more");
+    }
+    text.trim_end().to_owned()
 }
 
 /// What takes a pull request and its head branch away; `None` where they are not for Tagboat to take, or not now.

@@ -23,7 +23,7 @@ use crate::model::file::RepoPath;
 use crate::model::gate::GateState;
 use crate::model::hold::Hold;
 use crate::model::proposal::{Action, Proposal};
-use crate::model::pull_request::{HeadBranch, Number, PullRequest, PullRequestStyle, Rebase, Status};
+use crate::model::pull_request::{HeadBranch, Number, PullRequest, PullRequestStyle, Rebase, State, Status};
 use crate::model::refusal::Wish;
 use crate::publish::body::{self, Writing};
 use crate::publish::making::is_aside;
@@ -59,6 +59,8 @@ pub struct Desired {
     pub gates_pass: bool,
     /// Who is asked to review.
     pub reviewers: Vec<String>,
+    /// Whether it is opened as a draft.
+    pub is_draft: bool,
     /// Whether a person ordered it: then it takes the place of whatever stands.
     pub is_order: bool,
     /// What the gates say, as commit statuses.
@@ -291,8 +293,8 @@ pub struct Course {
     pub reason: Option<String>,
     /// What to do, in order.
     pub steps: Vec<Step>,
-    /// The head branch that takes its place, where that is why it goes: it stays until that one stands.
-    pub instead: Option<BranchName>,
+    /// The head branches that take its place, where that is why it goes: it stays until each of them stands.
+    pub instead: Vec<BranchName>,
 }
 
 impl Course {
@@ -327,6 +329,7 @@ pub fn desired(
         body: body::body(proposal, changes, &writing),
         gates_pass: proposal.gates.iter().all(|gate| gate.state == GateState::Pass),
         reviewers: environment.map(|environment| environment.reviewers.clone()).unwrap_or_default(),
+        is_draft: styles.1.draft,
         is_order: false,
         statuses: statuses::of_gates(&proposal.gates),
         is_settled: proposal.gates.iter().all(|gate| gate.name.stays_passed()),
@@ -377,6 +380,7 @@ pub fn ordered(
         body: body::ordered(proposal, changes, (&commit.plan.message, &key), environment, limit),
         gates_pass: true,
         reviewers: environment.map(|environment| environment.reviewers.clone()).unwrap_or_default(),
+        is_draft: style.draft,
         is_order: true,
         statuses: statuses::of_order(&proposal.gates, environment, &commit.plan.message),
         is_settled: true,
@@ -436,8 +440,12 @@ impl Unsure {
 /// Compares what is desired with what stands, and says what is to be done.
 pub fn plan(desired: &[Desired], standing: &Standing, prefix: &str, unsure: &Unsure) -> Vec<Course> {
     let heads: BTreeMap<&BranchName, &HeadBranch> = standing.heads.iter().map(|head| (&head.name, head)).collect();
-    let into =
-        |wanted: &Desired| Desired { body: body::into_base(&wanted.body, standing.base.as_ref()), ..wanted.clone() };
+    let into = |wanted: &Desired| {
+        let mut open = standing.pull_requests.iter().flatten().filter(|one| one.state == State::Open);
+        let is_draft = open.find(|one| one.head == wanted.head).map_or(wanted.is_draft, |open| open.is_draft);
+        let body = body::into_base(&wanted.body, standing.base.as_ref());
+        Desired { body: if is_draft { body::of_draft(&body) } else { body }, ..wanted.clone() }
+    };
     let desired: &[Desired] = &desired.iter().map(into).collect::<Vec<_>>();
     let mut courses: Vec<Course> =
         desired.iter().map(|wanted| course::course(wanted, heads.get(&wanted.head).copied(), standing)).collect();
@@ -447,7 +455,7 @@ pub fn plan(desired: &[Desired], standing: &Standing, prefix: &str, unsure: &Uns
     // What a pass that was killed left where commits are made goes first: the same place may be wanted again.
     let (aside, others): (Vec<Course>, Vec<Course>) =
         leftovers.into_iter().partition(|course| is_aside(&course.head, prefix));
-    let mut all: Vec<Course> = aside.into_iter().map(|course| Course { instead: None, ..course }).collect();
+    let mut all: Vec<Course> = aside.into_iter().map(|course| Course { instead: Vec::new(), ..course }).collect();
     all.append(&mut courses);
     all.extend(others);
     all.extend(standing.answers.iter().map(course::answered));

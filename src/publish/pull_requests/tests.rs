@@ -85,6 +85,7 @@ fn wanted(key: &str) -> Desired {
         body: "body".to_owned(),
         gates_pass: true,
         reviewers: Vec::new(),
+        is_draft: false,
         is_order: false,
         statuses: Vec::new(),
         is_settled: true,

@@ -301,6 +301,7 @@ macro_rules! scenarios {
                 opens_one_and_then_leaves_it
                 takes_something_newer_into_the_same_one
                 what_joins_a_group_is_closed_and_names_what_replaces_it
+                what_leaves_a_group_is_closed_and_names_all_that_replaces_it
                 an_image_that_is_called_as_a_lock_of_git_s_is_proposed
                 what_cannot_be_asked_about_stays_under_its_former_name
                 what_was_closed_first_is_said_where_the_opening_fails

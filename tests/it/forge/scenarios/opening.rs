@@ -91,6 +91,28 @@ pub(in crate::forge) async fn what_joins_a_group_is_closed_and_names_what_replac
     assert_eq!(stage.states().len(), 3);
 }
 
+pub(in crate::forge) async fn what_leaves_a_group_is_closed_and_names_all_that_replaces_it(kind: Kind) {
+    let stage = Stage::new(kind, PLAIN).with_two();
+    let alone = String::from_utf8(stage.store.repository.show("main", ".tagboat.yaml")).unwrap();
+    let grouped = format!("{alone}groups:\n  - name: shop\n    images: [ghcr.io/acme/*]\n");
+    stage.push("main", ".tagboat.yaml", &grouped);
+    stage.outcome("mirror", 8).await;
+    assert_eq!(stage.states(), [Stands::Open]);
+    stage.push("main", ".tagboat.yaml", &alone);
+    // One of the two cannot be opened: until both stand, what brings both stays.
+    stage.store.trap("POST", kind.opening, Fault::Before(422));
+    stage.outcome("mirror", 9).await;
+    assert_eq!(stage.states(), [Stands::Open, Stands::Open]);
+    let outcome = stage.outcome("mirror", 10).await;
+    assert_eq!(stage.states(), [Stands::Closed, Stands::Open, Stands::Open], "{:#?}", outcome.proposals);
+    let comments = stage.pulls()[0].comments.clone();
+    let named =
+        |name: &str| format!("- `prod: update {name} to 1.5.0`, from the branch `tagboat/prod/ghcr.io-acme-{name}`");
+    let all = format!("Other pull requests take the place of this one:\n\n{}\n{}", named("web"), named("worker"));
+    assert_eq!(comments, [all]);
+    assert!(outcome.proposals.iter().any(|one| one.reason.as_deref().unwrap_or_default().ends_with("take its place")));
+}
+
 /// Git keeps files of such names for itself, and takes no branch that ends so.
 pub(in crate::forge) async fn an_image_that_is_called_as_a_lock_of_git_s_is_proposed(kind: Kind) {
     let stage = Stage::new(kind, PLAIN);

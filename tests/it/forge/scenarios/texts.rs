@@ -212,11 +212,20 @@ pub(in crate::forge) async fn a_title_that_begins_as_a_draft_s_makes_no_draft(ki
 pub(in crate::forge) async fn what_stays_a_draft_says_that_a_person_marks_it_as_ready(kind: Kind) {
     let stage = Stage::new(kind, &format!("{AUTO}pullRequest: {{draft: true}}\n"));
     stage.acts(8).await;
+    let says = "Tagboat merges this once a person has marked it as ready, and every gate and every check has passed.";
+    assert!(stage.only().body.contains(says), "{}", stage.only().body);
     stage.check("build", kind.words[0]);
     let config = String::from_utf8(stage.store.repository.show("main", ".tagboat.yaml")).unwrap();
     stage.push("main", ".tagboat.yaml", &config.replace("draft: true", "draft: false"));
     let (action, reason) = stage.pass(9).await;
     assert!(action == Some(Action::Unchanged) && reason.contains("until a person has marked it as ready"), "{reason}");
+    assert!(stage.only().body.contains(says), "{}", stage.only().body);
     stage.store.change(1, |pull| pull.draft = false);
     assert_eq!(stage.acts(9).await, Some(Action::Merged));
+    assert!(!stage.only().body.contains(says), "{}", stage.only().body);
+    stage.push("main", ".tagboat.yaml", &config.replace(AUTO, ""));
+    stage.list(&["1.4.0", "1.5.0", "1.6.0"]);
+    stage.outcome("mirror", 10).await;
+    let body = stage.pulls()[1].body.clone();
+    assert!(body.contains("\nA person marks this as ready, and merges it."), "{body}");
 }
