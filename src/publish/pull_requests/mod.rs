@@ -26,6 +26,7 @@ use crate::model::proposal::{Action, Proposal};
 use crate::model::pull_request::{HeadBranch, Number, PullRequest, PullRequestStyle, Rebase, State, Status};
 use crate::model::refusal::Wish;
 use crate::publish::body::{self, Writing};
+use crate::publish::held::is_head;
 use crate::publish::making::is_aside;
 use crate::publish::plan::PlannedCommit;
 use crate::publish::wording;
@@ -135,8 +136,12 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// Returns what a head branch is for: by its name, or by what it was under an earlier prefix.
+    /// Returns what a head branch is for: by its name, or by what it was under an earlier prefix. Those of proposed holds are for no
+    /// environment, also where an earlier prefix lies below this one.
     pub fn place_of(&self, head: &BranchName, prefix: &str) -> Option<(EnvironmentName, String)> {
+        if is_head(head) {
+            return None;
+        }
         let placed = head.as_str().strip_prefix(prefix).and_then(|rest| rest.split_once('/'));
         let placed = placed.map(|(environment, group)| (EnvironmentName::from(environment), group.to_owned()));
         self.former.get(head).cloned().or(placed)

@@ -255,6 +255,24 @@ fn what_is_proposed_to_be_held_counts_and_goes_on_under_another_prefix() {
 }
 
 #[test]
+fn what_was_proposed_to_be_held_below_the_prefix_of_now_stays() {
+    for forge in [None, Some("gitea")] {
+        let scene = Scene::new(forge);
+        let text = String::from_utf8(scene.remote.show("main", ".tagboat.yaml")).unwrap();
+        let configured =
+            scene.world.beside("former.yaml", &format!("{text}\npullRequest: {{branchPrefix: tagboat/two/}}\n"));
+        scene.call(&["hold", "web:1.5.0", "--reason", "loses sessions", "--config", &configured]).ended(0);
+        let before = scene.remote.tip("tagboat/two/@holds");
+        scene.call(&["run"]).ended(0);
+        assert_eq!(
+            (scene.remote.tip("tagboat/two/@holds"), scene.proposed()),
+            (before, "1.4.1".to_owned()),
+            "{forge:?}"
+        );
+    }
+}
+
+#[test]
 fn what_somebody_else_pushed_there_is_not_overwritten_and_a_broken_file_stops_what_might_be_held() {
     let scene = Scene::new(None);
     scene.call(&["hold", "web:1.5.0", "--reason", "loses sessions"]).ended(0);
