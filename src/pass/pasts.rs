@@ -5,23 +5,32 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::config::repository::Repository;
+use crate::config::repository::{self, Repository};
 use crate::decide;
 use crate::decide::questions::{self, Followed};
 use crate::model;
 use crate::model::commit::CommitId;
-use crate::model::environment::EnvironmentName;
+use crate::model::environment::{EnvironmentName, Environments};
 use crate::model::image::ImageName;
 use crate::model::observation::Observation;
 use crate::model::site::{self, Site, Spot, Value};
-use crate::observe::history::{self, Asking, Told};
+use crate::observe::history::{self, Asking, Configuration, Told};
 use crate::pass::elsewhere::Theirs;
 use crate::pass::grounds::Seen;
+use crate::pass::run::CONFIG_FILE;
 use crate::pass::{Inputs, Progress};
 
 /// Why nothing is decided in a shallow clone.
 const SHALLOW: &str = "this clone is shallow, so it cannot tell what somebody took back: `git fetch --unshallow` (in \
                        jobs, `fetch-depth: 0` on GitHub and `GIT_DEPTH: 0` on GitLab)";
+
+/// The file that says which files are whose.
+pub(super) const WRITTEN: Configuration = Configuration { file: CONFIG_FILE, read: environments };
+
+/// Returns the environments of a version of the configuration that can be understood.
+fn environments(bytes: &[u8]) -> Option<Environments> {
+    repository::parse(CONFIG_FILE, bytes).ok().map(|config| config.environments)
+}
 
 /// An environment and an image.
 type Key = (EnvironmentName, ImageName);
@@ -81,6 +90,7 @@ fn read_past(inputs: &Inputs<'_>, observation: &mut Observation, asked: BTreeSet
     let mut keys: BTreeMap<Key, Key> = asked.iter().map(|key| (there(key), key.clone())).collect();
     let reading = history::Reading {
         environments: &config.environments,
+        configuration: Some(WRITTEN),
         branch: ground.branch.as_ref(),
         sites,
         surroundings: &ground.surroundings,

@@ -25,6 +25,7 @@ use crate::pass::PassError;
 use crate::pass::elsewhere::{self, Looking, Others, Survey};
 use crate::pass::grounds::{self, Looked, Seen, Sight};
 use crate::pass::hold;
+use crate::pass::pasts::WRITTEN;
 use crate::pass::view::Branches;
 use crate::promote::drift::{self, Comparing, Drift, Runs, Standing};
 use crate::promote::figures::{figures, is_dated, is_traced};
@@ -359,6 +360,7 @@ fn read_to(ledger: &Ledger<'_>, looked: &Looked<'_>, asking: &Asking, depth: usi
         let Some(past) = past else { continue };
         let reading = Reading {
             environments: &ledger.config.environments,
+            configuration: Some(WRITTEN),
             branch: branch.as_ref(),
             sites: &looked.sites,
             surroundings,

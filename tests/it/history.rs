@@ -45,6 +45,7 @@ fn told(folder: &Path, cache: &Cache) -> (Vec<Timeline>, usize) {
     let past = Counted { history: LocalHistory::open(folder).unwrap(), read: AtomicUsize::new(0) };
     let reading = Reading {
         environments: &config.environments,
+        configuration: None,
         branch: None,
         sites: &scanned.sites,
         surroundings: &scanned.surroundings,

@@ -7,6 +7,7 @@ mod support;
 mod asking;
 mod branching;
 mod cache;
+mod carried;
 mod config;
 mod counterparts;
 mod decide;

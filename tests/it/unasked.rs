@@ -17,28 +17,28 @@ use crate::support::repository::{Repository, Scratch};
 
 const WEB: &str = "ghcr.io/acme/web";
 const HEAD: &str = "tagboat/prod/ghcr.io-acme-web";
-const PROD: &str = "  - {name: prod, files: [prod/**], publish: commit}\n";
-const DEV_AND_PROD: &str = "  - {name: dev, files: [dev/**], publish: commit}\n  - {name: prod, files: [prod/**], after: dev, publish: commit}\n";
+pub(crate) const PROD: &str = "  - {name: prod, files: [prod/**], publish: commit}\n";
+pub(crate) const DEV_AND_PROD: &str = "  - {name: dev, files: [dev/**], publish: commit}\n  - {name: prod, files: [prod/**], after: dev, publish: commit}\n";
 
-fn manifest(value: &str) -> String {
+pub(crate) fn manifest(value: &str) -> String {
     format!("apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: {WEB}{value}\n")
 }
 
-fn config(policy: &str, environments: &str) -> String {
+pub(crate) fn config(policy: &str, environments: &str) -> String {
     format!("version: 1\nimages:\n  - match: ghcr.io/acme/*\n    {policy}\nenvironments:\n{environments}")
 }
 
 /// A bare repository, its mirror, a person's clone and a registry.
-struct Scene {
-    remote: Repository,
+pub(crate) struct Scene {
+    pub(crate) remote: Repository,
     mirror: Arc<Mirror>,
-    person: Repository,
+    pub(crate) person: Repository,
     tags: MemoryTags,
     scratch: Scratch,
 }
 
 impl Scene {
-    fn new(config: &str, files: &[&str], value: &str, tags: &[&str]) -> Self {
+    pub(crate) fn new(config: &str, files: &[&str], value: &str, tags: &[&str]) -> Self {
         let scratch = Scratch::new();
         let manifest = manifest(value);
         let files: Vec<(&str, &str)> = files.iter().map(|file| (*file, manifest.as_str())).collect();
@@ -52,35 +52,35 @@ impl Scene {
     }
 
     /// `prod` alone, committed to, at 1.4.0, with 1.5.0 in the registry.
-    fn prod() -> Self {
+    pub(crate) fn prod() -> Self {
         Self::new(&config("semver: 1.x", PROD), &["prod/web.yaml"], ":1.4.0", &["1.4.0", "1.5.0"])
     }
 
-    fn list(&self, tags: &[&str]) {
+    pub(crate) fn list(&self, tags: &[&str]) {
         self.tags.set(WEB, tags.iter().copied());
     }
 
     /// Runs a pass on a day of January 2026.
-    async fn pass(&self, day: u8) -> Outcome {
+    pub(crate) async fn pass(&self, day: u8) -> Outcome {
         let now = format!("2026-01-{day:02}T12:00:00Z");
         let remote = Arc::<Mirror>::clone(&self.mirror);
         Passing { remote, tags: &self.tags, now: &now, publishing: Publishing::Plain }.pass(Mode::Act).await
     }
 
     /// Lets the person write a value upon what the branch holds, and push it.
-    fn write(&self, file: &str, value: &str, day: u8) {
+    pub(crate) fn write(&self, file: &str, value: &str, day: u8) {
         self.person.git(&["pull", "--quiet", "--ff-only"]);
         self.person.commit_files(&[(file, &manifest(value))], "By hand", day);
         self.person.git(&["push", "--quiet", "origin", "HEAD:main"]);
     }
 
-    fn runs(&self, file: &str) -> String {
+    pub(crate) fn runs(&self, file: &str) -> String {
         let text = String::from_utf8(self.remote.show("main", file)).unwrap();
         text.rsplit_once(WEB).unwrap().1.trim_end().to_owned()
     }
 
     /// The day after a take-back and a day later nothing has come; a newer version does.
-    async fn keeps(&self, file: &str, value: &str, day: u8) {
+    pub(crate) async fn keeps(&self, file: &str, value: &str, day: u8) {
         for day in [day, day + 1] {
             let outcome = self.pass(day).await;
             assert_eq!(self.runs(file), value, "{:?} {:?}", outcome.skipped, outcome.proposals);
@@ -92,7 +92,7 @@ impl Scene {
 }
 
 /// Somebody whose clone is old commits, pulls with a merge and pushes: the first-parent line is theirs from then on.
-fn pull_the_wrong_way_round(scene: &Scene, old: &str, day: u8) {
+pub(crate) fn pull_the_wrong_way_round(scene: &Scene, old: &str, day: u8) {
     let (person, late) = (&scene.person, "late");
     person.git(&["checkout", "--quiet", "-B", late, old]);
     person.commit_files(&[("readme", "late\n")], "Readme", day);

@@ -22,13 +22,14 @@ pub(super) struct Rewritten<'a> {
 }
 
 /// A place before a commit, and the one that it became; where one is missing, it went or came.
-struct Link<'a> {
-    old: Option<(&'a RepoPath, usize, &'a Value)>,
-    new: Option<(&'a RepoPath, usize, &'a Value)>,
+#[derive(Clone, Copy)]
+pub(super) struct Link<'a> {
+    pub(super) old: Option<(&'a RepoPath, usize, &'a Value)>,
+    pub(super) new: Option<(&'a RepoPath, usize, &'a Value)>,
 }
 
 /// The images of files that went, or came, by a commit.
-type Whole<'a> = Vec<(&'a RepoPath, &'a [Placed])>;
+pub(super) type Whole<'a> = Vec<(&'a RepoPath, &'a [Placed])>;
 
 /// Which places of today those of an older commit became.
 #[derive(Default)]
@@ -72,7 +73,7 @@ impl Lineage {
         changes
     }
 
-    fn told(&self, asked: &Asked, links: &[Link<'_>]) -> Vec<Change> {
+    pub(super) fn told(&self, asked: &Asked, links: &[Link<'_>]) -> Vec<Change> {
         let mut origins: BTreeMap<(&RepoPath, usize), usize> = BTreeMap::new();
         for (path, ordinal, _) in links.iter().filter_map(|link| link.new) {
             *origins.entry((path, ordinal)).or_default() += 1;
@@ -93,7 +94,7 @@ impl Lineage {
     }
 
     /// Lets places before a commit become what those after it became.
-    fn inherit(&mut self, asked: &Asked, links: &[Link<'_>]) {
+    pub(super) fn inherit(&mut self, asked: &Asked, links: &[Link<'_>]) {
         let mut heirs: BTreeMap<Spot, BTreeSet<Spot>> = BTreeMap::new();
         let mut moved: BTreeSet<Spot> = BTreeSet::new();
         for link in links {
@@ -152,7 +153,10 @@ fn links<'a>(files: &'a [Rewritten<'a>]) -> Vec<Link<'a>> {
 }
 
 /// Pairs the places of one file, or of one that was moved: by what names them, and of the rest by their order and values.
-fn within<'a>((was, old): (&'a RepoPath, &'a [Placed]), (path, new): (&'a RepoPath, &'a [Placed])) -> Vec<Link<'a>> {
+pub(super) fn within<'a>(
+    (was, old): (&'a RepoPath, &'a [Placed]),
+    (path, new): (&'a RepoPath, &'a [Placed]),
+) -> Vec<Link<'a>> {
     let before = |at: usize| Some((was, at, &old[at].value));
     let after = |at: usize| Some((path, at, &new[at].value));
     let told = by_name(old, new);
@@ -197,7 +201,7 @@ fn within<'a>((was, old): (&'a RepoPath, &'a [Placed]), (path, new): (&'a RepoPa
 }
 
 /// Pairs files that went with files that came: by their names, else where one went and one came.
-fn across<'a>(mut went: Whole<'a>, mut came: Whole<'a>) -> Vec<Link<'a>> {
+pub(super) fn across<'a>(mut went: Whole<'a>, mut came: Whole<'a>) -> Vec<Link<'a>> {
     let mut links = Vec::new();
     if !went.is_empty() && !came.is_empty() {
         fn name(path: &RepoPath) -> &str {

@@ -3,6 +3,8 @@
 //! The entry points are [`Past`] and [`tell`]. Goes back step by step, and no further than somebody needs. Old
 //! versions of files are read as their paths are read today.
 
+mod carried;
+mod former;
 mod lineage;
 mod named;
 mod versions;
@@ -24,8 +26,10 @@ use crate::model::file::RepoPath;
 use crate::model::history::{Timeline, Word};
 use crate::model::image::ImageName;
 use crate::model::site::Site;
+use crate::observe::history::former::Former;
 use crate::observe::history::walk::Walk;
 
+pub use crate::observe::history::former::Configuration;
 pub use crate::observe::history::words::kept;
 
 /// How many commits are read at most. A version that was taken back longer ago is forgotten; `hold` keeps it for ever.
@@ -240,6 +244,8 @@ impl Past for LocalHistory {
 pub struct Reading<'a> {
     /// The environments, whose globs say which files belong to them.
     pub environments: &'a Environments,
+    /// The file that says so, of whose older versions it is asked which files were whose; `None` where nobody asks.
+    pub configuration: Option<Configuration>,
     /// The branch whose history it is, where that is not the base: its environments alone are told of.
     pub branch: Option<&'a BranchName>,
     /// Every reference that stands there now.
@@ -279,8 +285,10 @@ pub fn tell(
     limit: usize,
 ) -> Result<Told, GitError> {
     let asked = Wanted::new(asking);
+    let configuration = reading.configuration.filter(|_| reading.branch.is_none()).map(|known| known.file);
     let wanted = |path: &str| {
         watched.is_some_and(|watched| watched.as_str() == path)
+            || configuration == Some(path)
             || (manifest::may_hold_reference(path)
                 && reading
                     .environments
@@ -288,13 +296,22 @@ pub fn tell(
                     .is_some_and(|environment| asked.has_environment(&environment.name)))
     };
     let limit = limit.min(MOST_COMMITS);
-    let line = past.line(limit, &wanted)?;
+    let mut walk = Walk::new(past, &asked, reading);
+    let uncommitted = walk.uncommitted(&wanted)?;
+    let mut line = past.line(limit, &wanted)?;
+    let of_head = uncommitted.iter().find(|changed| configuration == Some(changed.path.as_str()));
+    let of_head = of_head.and_then(|changed| changed.before.as_ref());
+    let former = Former::read(past, (reading, &asked), &line.steps, of_head)?;
+    if !former.is_empty() {
+        // What was an environment's before is looked at as well.
+        line = past.line(limit, &|path: &str| wanted(path) || former.has(path))?;
+        walk.former = former;
+    }
     let is_shallow = !line.whole && line.steps.len() < limit && past.is_shallow();
     let landed = landed(&line);
-    let mut walk = Walk::new(past, &asked, reading);
     let mut rewritten = Vec::new();
     if let Some(now) = reading.uncommitted {
-        walk.back_to_the_commit(now, &wanted)?;
+        walk.back_to_the_commit(now, &uncommitted)?;
     }
     let mut beside = line.beside.iter().peekable();
     for (depth, step) in line.steps.iter().enumerate() {

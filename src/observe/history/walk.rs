@@ -13,6 +13,8 @@ use crate::model::history::places::{Change, Spread};
 use crate::model::history::{Aside, Mover, Shift};
 use crate::model::image::ImageName;
 use crate::model::site::Value;
+use crate::observe::history::carried::Carried;
+use crate::observe::history::former::Former;
 use crate::observe::history::lineage::{Lineage, Rewritten};
 use crate::observe::history::named::by_name;
 use crate::observe::history::versions::{Placed, Values, Versions, counted};
@@ -25,14 +27,14 @@ type Whole = BTreeMap<ImageName, BTreeSet<Value>>;
 const UNCOMMITTED: &str = "an edit that is not committed";
 
 /// A file of which a change is undone.
-struct Undone {
-    path: RepoPath,
-    before: Values,
-    after: Values,
+pub(super) struct Undone {
+    pub(super) path: RepoPath,
+    pub(super) before: Values,
+    pub(super) after: Values,
 }
 
 /// An image that a commit brought to a file which had not had it before.
-struct Came {
+pub(super) struct Came {
     entry: LogEntry,
     depth: usize,
     landed: Timestamp,
@@ -92,20 +94,24 @@ fn rewritten<'u>(undone: &'u [Undone], image: &ImageName) -> Vec<Rewritten<'u>> 
 /// Goes back in time, and knows at each commit what every file held after it.
 pub(super) struct Walk<'a> {
     past: &'a dyn Past,
-    versions: Versions<'a>,
-    wanted: &'a Wanted<'a>,
-    reading: &'a Reading<'a>,
+    pub(super) versions: Versions<'a>,
+    pub(super) wanted: &'a Wanted<'a>,
+    pub(super) reading: &'a Reading<'a>,
     /// What files hold that hold an asked image, by environment.
-    files: HashMap<EnvironmentName, BTreeMap<RepoPath, Values>>,
+    pub(super) files: HashMap<EnvironmentName, BTreeMap<RepoPath, Values>>,
     pub(super) shifts: BTreeMap<Asked, Vec<Shift>>,
     pub(super) asides: BTreeMap<Asked, Vec<Aside>>,
     /// Those of them that merges dropped, by their positions.
     dropped: BTreeMap<Asked, Vec<usize>>,
     pub(super) spread: BTreeMap<Asked, Vec<Spread>>,
     /// Which places became which.
-    lineage: Lineage,
+    pub(super) lineage: Lineage,
+    /// Whose files were what before the configuration said otherwise.
+    pub(super) former: Former,
+    /// What went from files, and may have come to others.
+    pub(super) carried: Carried,
     /// Images that came to a file which had not had them: what went from it before gave way to that after all.
-    came: HashMap<(RepoPath, ImageName), Came>,
+    pub(super) came: HashMap<(RepoPath, ImageName), Came>,
     /// What stands there now.
     pub(super) there: BTreeSet<Asked>,
 }
@@ -137,6 +143,8 @@ impl<'a> Walk<'a> {
             dropped: BTreeMap::new(),
             spread: BTreeMap::new(),
             lineage: Lineage::default(),
+            former: Former::default(),
+            carried: Carried::default(),
             came: HashMap::new(),
             there,
         }
@@ -144,19 +152,27 @@ impl<'a> Walk<'a> {
 
     /// Undoes one commit, and notes what it had changed.
     pub(super) fn back_over(&mut self, step: &LogStep, depth: usize, landed: Timestamp) -> Result<(), GitError> {
-        for (environment, undone) in self.touched(&step.changed)? {
+        let touched = self.touched(&step.changed)?;
+        self.carry_over(&step.entry, depth, &step.changed, &touched)?;
+        for (environment, undone) in touched {
             self.undo((&step.entry, depth, landed), &environment, &undone);
         }
         Ok(())
     }
 
-    /// Undoes what is not committed: the newest step of all, and a person's.
-    pub(super) fn back_to_the_commit(
-        &mut self,
-        now: Timestamp,
-        wanted: &(dyn Fn(&str) -> bool + Sync),
-    ) -> Result<(), GitError> {
+    /// Returns the files that are not as the newest commit has them, where that counts.
+    pub(super) fn uncommitted(&self, wanted: &(dyn Fn(&str) -> bool + Sync)) -> Result<Vec<ChangedFile>, GitError> {
+        if self.reading.uncommitted.is_none() {
+            return Ok(Vec::new());
+        }
         let standing = self.files.values().flat_map(BTreeMap::keys).cloned().collect();
+        let changed = |(path, before)| ChangedFile { path, before, after: None };
+        let uncommitted = self.past.uncommitted(&standing, self.reading.limits.max_bytes, wanted)?;
+        Ok(uncommitted.into_iter().map(changed).collect())
+    }
+
+    /// Undoes what is not committed: the newest step of all, and a person's.
+    pub(super) fn back_to_the_commit(&mut self, now: Timestamp, changed: &[ChangedFile]) -> Result<(), GitError> {
         let entry = LogEntry {
             id: CommitId::of_none(),
             parent: None,
@@ -168,10 +184,7 @@ impl<'a> Walk<'a> {
             message: String::new(),
             merged: Vec::new(),
         };
-        let changed = |(path, before)| ChangedFile { path, before, after: None };
-        let uncommitted = self.past.uncommitted(&standing, self.reading.limits.max_bytes, wanted)?;
-        let changed: Vec<ChangedFile> = uncommitted.into_iter().map(changed).collect();
-        for (environment, mut undone) in self.touched(&changed)? {
+        for (environment, mut undone) in self.touched(changed)? {
             for Undone { path, after, .. } in &mut undone {
                 let standing = self.files.get(&environment).and_then(|files| files.get(path));
                 *after = standing.cloned().unwrap_or_default();
@@ -258,7 +271,11 @@ impl<'a> Walk<'a> {
 
     /// Notes what a commit changed that came to the line by the one that is undone next.
     pub(super) fn look_aside(&mut self, beside: &Beside) -> Result<(), GitError> {
-        for (environment, undone) in self.touched(&beside.step.changed)? {
+        let mut touched = self.touched(&beside.step.changed)?;
+        for (environment, former) in self.formerly(&beside.step.changed, beside.onto)? {
+            touched.entry(environment).or_default().extend(former.into_iter().map(|(_, file)| file));
+        }
+        for (environment, undone) in touched {
             let mut values: BTreeMap<ImageName, (BTreeSet<Value>, BTreeSet<Value>)> = BTreeMap::new();
             for file in &undone {
                 for (image, before) in &file.before {
@@ -346,7 +363,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Returns every value of some images in an environment.
-    fn whole(&self, environment: &EnvironmentName, images: &BTreeSet<ImageName>) -> Whole {
+    pub(super) fn whole(&self, environment: &EnvironmentName, images: &BTreeSet<ImageName>) -> Whole {
         let mut whole = Whole::new();
         for file in self.files.get(environment).into_iter().flat_map(BTreeMap::values) {
             for (image, values) in file.iter().filter(|(image, _)| images.contains(*image)) {
@@ -358,7 +375,7 @@ impl<'a> Walk<'a> {
 }
 
 /// Returns what stands at some places.
-fn set(placed: &[Placed]) -> BTreeSet<Value> {
+pub(super) fn set(placed: &[Placed]) -> BTreeSet<Value> {
     placed.iter().map(|placed| placed.value.clone()).collect()
 }
 

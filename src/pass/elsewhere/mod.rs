@@ -31,6 +31,7 @@ use crate::observe::history::{self, Asking, Reading};
 use crate::observe::scan::{Scanned, scan};
 use crate::pass::grounds::Seen;
 use crate::pass::hold::Awaited;
+use crate::pass::pasts::WRITTEN;
 use crate::pass::propose::Publishing;
 use crate::pass::setup::watched;
 use crate::pass::view::{self, Branches, Unseen, Viewed};
@@ -279,6 +280,7 @@ fn past(
     let there = |key: &(EnvironmentName, ImageName)| (theirs.names[&key.0].clone(), key.1.clone());
     let reading = Reading {
         environments: &theirs.config.environments,
+        configuration: Some(WRITTEN),
         branch: ground.branch.as_ref(),
         sites: &theirs.sites,
         surroundings: &ground.surroundings,
