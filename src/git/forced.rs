@@ -24,14 +24,14 @@ fn folder(branch: &BranchName) -> String {
     format!("{}/", transfer::noted(branch).replacen("refs/tagboat/", "refs/tagboat-forced/", 1))
 }
 
-/// Notes that a branch moved from a tip to one that is not known to have come after it; tells whether that is so.
+/// Notes that a branch moved from a tip that is at hand to one that is not known to have come after it; tells whether that is so.
 pub(super) fn suspect(
     repository: &gix::Repository,
     branch: &BranchName,
     before: ObjectId,
     now: ObjectId,
 ) -> Result<bool, GitError> {
-    if reaches(repository, now, before, SEARCHED) {
+    if before == now || !repository.has_object(before) || reaches(repository, now, before, SEARCHED) {
         return Ok(false);
     }
     let mut known = suspects(repository, branch)?;

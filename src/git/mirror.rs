@@ -209,10 +209,23 @@ impl Mirror {
     fn fetch_together(&self, branches: &[BranchName]) -> Result<Vec<ObjectId>, GitError> {
         branches.iter().try_for_each(check_branch)?;
         let _lock = self.lock()?;
-        self.telling("fetch", || match self.url.reach() {
+        let noted = |branch| transfer::noted_tip(&self.handle(), branch).ok().flatten();
+        let before: Vec<Option<ObjectId>> = branches.iter().map(noted).collect();
+        let tips = self.telling("fetch", || match self.url.reach() {
             Reach::Http => Ok(http::fetch_all(&self.handle(), self.asking(), branches)?),
             Reach::Local | Reach::Ssh => transfer::fetch_all(&self.program, &self.handle(), self, branches),
-        })
+        })?;
+        for ((branch, before), tip) in branches.iter().zip(before).zip(&tips) {
+            self.note_forced(branch, before, *tip)?;
+        }
+        Ok(tips)
+    }
+
+    /// Notes where a branch stood before, if it did not go on from there.
+    fn note_forced(&self, branch: &BranchName, before: Option<ObjectId>, tip: ObjectId) -> Result<(), GitError> {
+        let suspects = before.map_or(Ok(false), |before| forced::suspect(&self.handle(), branch, before, tip));
+        self.is_forced.fetch_or(self.noting(suspects)?, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Asks the remote for something, and tells of it.
@@ -324,12 +337,7 @@ impl Remote for Mirror {
             }
             other => other?,
         };
-        if let Some(before) = before.filter(|before| *before != tip)
-            && self.handle().has_object(before)
-        {
-            let suspects = self.noting(forced::suspect(&self.handle(), branch, before, tip))?;
-            self.is_forced.fetch_or(suspects, Ordering::Relaxed);
-        }
+        self.note_forced(branch, before, tip)?;
         Ok(objects::commit_id(tip))
     }
 
@@ -369,11 +377,8 @@ impl Remote for Mirror {
                 let depth = NonZeroU32::new(commits).unwrap_or(NonZeroU32::MIN);
                 let reached = self.fetch_once(branch, Depth::Commits(depth))?;
                 let known = objects::object_id(tip.as_str())?;
-                if reached != known {
-                    // It moved since; the next fetch finds it where this one left it.
-                    let suspects = self.noting(forced::suspect(&self.handle(), branch, known, reached))?;
-                    self.is_forced.fetch_or(suspects, Ordering::Relaxed);
-                }
+                // Where it moved since, the next fetch finds it where this one left it.
+                self.note_forced(branch, Some(known), reached)?;
             }
             (line, renames) = read()?;
         }

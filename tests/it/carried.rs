@@ -96,6 +96,34 @@ async fn a_take_back_goes_along_with_a_folder_that_is_moved_and_changed() {
 }
 
 #[tokio::test]
+async fn what_was_taken_back_on_a_branch_that_was_made_anew_stays_back_as_long_as_a_mirror_knows() {
+    let environments = PROD.replace("files:", "branch: live, files:");
+    let scene = Scene::new(&config("semver: 1.x", &environments), &[OLD], ":1.4.0", &["1.4.0", "1.5.0"]);
+    let person = &scene.person;
+    let runs = || String::from_utf8(scene.remote.show("live", OLD)).unwrap();
+    person.git(&["push", "--quiet", "origin", "main:live"]);
+    scene.pass(2).await;
+    assert_eq!(runs(), manifest(":1.5.0"));
+    person.git(&["fetch", "--quiet"]);
+    person.git(&["checkout", "--quiet", "-B", "live", "origin/live"]);
+    person.commit_files(&[(OLD, &manifest(":1.4.0"))], "By hand", 3);
+    person.git(&["push", "--quiet", "origin", "live"]);
+    scene.pass(4).await;
+    person.git(&["push", "--quiet", "origin", "--delete", "live"]);
+    scene.pass(5).await;
+    person.git(&["checkout", "--quiet", "--orphan", "anew"]);
+    person.commit_files(&[(OLD, &changed(":1.4.0"))], "Begin anew", 6);
+    person.git(&["push", "--quiet", "origin", "anew:live"]);
+    for day in [7, 8] {
+        let outcome = scene.pass(day).await;
+        assert_eq!(runs(), changed(":1.4.0"), "{:?} {:?}", outcome.skipped, outcome.proposals);
+    }
+    scene.list(&["1.4.0", "1.5.0", "1.6.0"]);
+    scene.pass(9).await;
+    assert_eq!(runs(), changed(":1.6.0"));
+}
+
+#[tokio::test]
 async fn what_a_person_lowers_while_a_file_moves_was_taken_back() {
     let lower = || Some(changed(":1.4.0"));
     let ways: [(&str, &[Step<'_>]); 6] = [
