@@ -23,7 +23,7 @@ use crate::git::access::Access;
 use crate::git::beneath::{self, Known};
 use crate::git::http::{self, Asking};
 use crate::git::lock::{lock, unusable};
-use crate::git::log::{self, Line};
+use crate::git::log::{self, Compared, Line};
 use crate::git::program::{Program, ProgramEnvironment, words};
 use crate::git::signing::Keys;
 use crate::git::spent::{self, Spent};
@@ -52,6 +52,8 @@ pub struct Mirror {
     program: Program,
     repository: RwLock<gix::ThreadSafeRepository>,
     keys: Keys,
+    /// What comparisons of its commits told.
+    compared: Compared,
     /// Set when an object that must be there was not: the next fetch starts anew.
     suspect: AtomicBool,
     /// Set when a branch moved, and not as a line does: told of once, if that turns out to be so.
@@ -112,6 +114,7 @@ impl Mirror {
             header,
             program,
             keys: Keys::default(),
+            compared: Compared::default(),
             repository: RwLock::new(repository),
             suspect: AtomicBool::new(false),
             is_forced: AtomicBool::new(false),
@@ -366,7 +369,8 @@ impl Remote for Mirror {
         limit: usize,
         wanted: &(dyn Fn(&str) -> bool + Sync),
     ) -> Result<Line, GitError> {
-        let read = || self.noting(log::first_parent_and_renames(&self.handle(), tip, limit, wanted, None));
+        let read =
+            || self.noting(log::first_parent_and_renames(&self.handle(), tip, limit, wanted, Some(&self.compared)));
         let (mut line, mut renames) = read()?;
         if !line.whole && line.steps.len() < limit {
             check_branch(branch)?;
