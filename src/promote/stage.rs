@@ -262,6 +262,10 @@ pub(super) fn left_behind<'g>(
     }
     for site in &observation.sites {
         let (Some(image), Some(fault)) = (&site.image, site.fault()) else { continue };
+        // Where no version is written, a chart or a range chooses it: none is left behind.
+        if site.value == Value::default() {
+            continue;
+        }
         let Some(group) = groups.of(image) else { continue };
         let Some(moves) = moving.get(group.name.as_str()) else { continue };
         let owner = environments.of(site.branch.as_ref(), site.file.as_str());

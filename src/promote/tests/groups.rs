@@ -44,7 +44,7 @@ fn a_group_waits_for_a_place_of_it_that_a_fault_keeps_as_it_is_and_for_none_that
             format: Format::Kubernetes,
             image: Some(api.parse().unwrap()),
             written: api.to_owned(),
-            value: value(tag),
+            value: if tag.is_empty() { Value::default() } else { value(tag) },
             slots: Vec::new(),
             position: Position { line: 3, column: 7 },
             offset: 0,
@@ -65,5 +65,8 @@ fn a_group_waits_for_a_place_of_it_that_a_fault_keeps_as_it_is_and_for_none_that
     assert_eq!(of("prod/b.yaml", "1.2.0", twice(), &groups), None, "what all come to stands there");
     assert_eq!(of("dev/b.yaml", "1.0.0", twice(), &groups), None, "another environment's");
     assert_eq!(of("prod/b.yaml", "1.0.0", Some(SkipReason::Ignored), &groups), None, "meant to stay");
+    let range = || Some(SkipReason::Unsupported("the range `>=1.0.0` decides".to_owned()));
+    assert_eq!(of("prod/b.yaml", "", range(), &groups), None, "no version stands there that is left behind");
+    assert!(of("prod/b.yaml", "1.0.0", range(), &groups).is_some());
     assert_eq!(of("prod/b.yaml", "1.0.0", twice(), &Groups::default()), None, "no group");
 }
