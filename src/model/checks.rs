@@ -2,11 +2,12 @@
 //!
 //! Owns the data and the search among commits; `crate::observe::checks` asks forges, `crate::promote` judges.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use crate::model::commit::CommitId;
+use crate::model::environment::EnvironmentName;
 use crate::model::image::shorten;
 use crate::model::pull_request::Check;
 
@@ -70,13 +71,78 @@ impl ChecksWant {
     }
 }
 
+/// How many commits one pass asks about for each kind of question: two requests each, and several times what a busy repository
+/// needs.
+pub const MOST_ASKED: usize = 60;
+
+/// Says that a pass may ask about no more commits.
+pub fn beyond() -> String {
+    format!("more than {MOST_ASKED} commits would have to be asked about: the next pass goes on")
+}
+
+/// What checks are asked for. No kind of question takes the room of another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Concern {
+    /// Something may have to go back: it is watched.
+    Watch,
+    /// Something would go on from where it may have failed, and is watched no more.
+    Late,
+    /// A gate wants to know.
+    Gate,
+}
+
+/// Questions about commits that lead to an answer together: once begun, all of them are asked, so that a pass which may not ask
+/// everything settles some of it for good.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Inquiry {
+    /// What for.
+    pub concern: Concern,
+    /// The environment that waits for the answer.
+    pub environment: EnvironmentName,
+    /// What waits there: an image, or a group.
+    pub what: String,
+}
+
+/// What a pass has asked about commits so far.
+#[derive(Debug, Clone, Default)]
+pub struct Inquiries {
+    begun: BTreeSet<Inquiry>,
+    asked: BTreeMap<Concern, usize>,
+}
+
+impl Inquiries {
+    /// Whether this pass may still ask for a concern.
+    pub fn has_room(&self, concern: Concern) -> bool {
+        self.asked.get(&concern).is_none_or(|asked| *asked < MOST_ASKED)
+    }
+
+    /// Whether this pass asks what an inquiry lacks.
+    pub fn goes_on(&self, inquiry: &Inquiry) -> bool {
+        self.begun.contains(inquiry) || self.has_room(inquiry.concern)
+    }
+
+    /// Begins an inquiry, unless there is no room for it; returns whether it goes on.
+    pub fn begin(&mut self, inquiry: &Inquiry) -> bool {
+        let goes_on = self.goes_on(inquiry);
+        if goes_on {
+            self.begun.insert(inquiry.clone());
+        }
+        goes_on
+    }
+
+    /// Counts a commit that is asked about.
+    pub fn count(&mut self, concern: Concern) {
+        *self.asked.entry(concern).or_default() += 1;
+    }
+}
+
 /// Says what a check reported on a commit; names and words are the forge's, and somebody else's.
 pub fn told(commit: &CommitId, check: &Check) -> String {
     format!("{}: {} on commit {}", shorten(&check.name), shorten(&check.word), commit.short())
 }
 
 /// Why the newest report of a name is not known.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Untold<'a> {
     /// This commit has to be asked about.
     NotAsked(&'a CommitId),

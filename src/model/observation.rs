@@ -1,11 +1,12 @@
 //! The observation: everything that one pass saw before it decided anything.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::model::checks::Reports;
+use crate::model::checks::{Inquiries, Reports};
 use crate::model::commit::CommitId;
 use crate::model::decision::Want;
 use crate::model::elsewhere::Elsewhere;
@@ -58,10 +59,14 @@ pub struct Observation {
     pub answers: BTreeMap<SourceQuestion, Result<Answer, String>>,
     /// The first-parent line of each environment's branch, newest first, as far as history was read.
     pub lines: BTreeMap<EnvironmentName, Arc<[CommitId]>>,
+    /// When each of those commits was made at the latest, as the committer times of it and of those above it tell.
+    pub made: BTreeMap<EnvironmentName, Arc<[Timestamp]>>,
     /// Whether there is a forge that can be asked at all.
     pub has_forge: bool,
     /// What was said of commits of this repository.
     pub reports: Reports,
+    /// What was asked for that.
+    pub inquiries: Box<Inquiries>,
     /// The environments of other repositories that come before one of this one, by their names here, as far as they
     /// could be looked at; `half_known` says of the others why not.
     pub elsewhere: BTreeMap<EnvironmentName, Elsewhere>,
@@ -82,6 +87,7 @@ pub struct Observation {
 pub struct Heard {
     reports: Reports,
     reports_elsewhere: BTreeMap<Arc<str>, Reports>,
+    inquiries: Box<Inquiries>,
     answers: BTreeMap<SourceQuestion, Result<Answer, String>>,
     approvals: BTreeMap<(EnvironmentName, String), Result<Approvals, String>>,
 }
@@ -89,8 +95,8 @@ pub struct Heard {
 impl Heard {
     /// Returns an observation that knows it already, and nothing else.
     pub fn known(&self) -> Observation {
-        let Self { reports, reports_elsewhere, answers, approvals } = self.clone();
-        Observation { reports, reports_elsewhere, answers, approvals, ..Observation::default() }
+        let Self { reports, reports_elsewhere, inquiries, answers, approvals } = self.clone();
+        Observation { reports, reports_elsewhere, inquiries, answers, approvals, ..Observation::default() }
     }
 }
 
@@ -105,6 +111,7 @@ impl Observation {
         Heard {
             reports: self.reports.clone(),
             reports_elsewhere: self.reports_elsewhere.clone(),
+            inquiries: self.inquiries.clone(),
             answers: self.answers.clone(),
             approvals: self.approvals.clone(),
         }
@@ -113,6 +120,20 @@ impl Observation {
     /// Returns the first-parent line of an environment's branch, newest first, as far as it was read.
     pub fn line_of(&self, environment: &EnvironmentName) -> &[CommitId] {
         self.lines.get(environment).map(|line| &**line).unwrap_or_default()
+    }
+
+    /// Returns the commits of a stretch of an environment's line that may have been there at a moment: all but the newest that
+    /// were made later.
+    pub fn there_by(
+        &self,
+        environment: &EnvironmentName,
+        mut stretch: RangeInclusive<usize>,
+        moment: Timestamp,
+    ) -> RangeInclusive<usize> {
+        let made = self.made.get(environment).map(|made| &**made).unwrap_or_default();
+        let was_there = |at: &usize| made.get(*at).is_none_or(|made| *made <= moment);
+        let end = *stretch.end();
+        stretch.find(was_there).unwrap_or(end)..=end
     }
 
     /// Returns the URL of the repository that an environment is of; `None` for this one's own.

@@ -25,7 +25,7 @@ pub struct Watch {
     pub value: Value,
     /// The commit that brought it.
     pub commit: CommitId,
-    /// The sites to which that commit brought it, as positions in the observation.
+    /// The sites to which that commit brought it and where it stands, as positions in the observation: none where it gave way since.
     pub sites: Vec<usize>,
     /// The checks that are looked at.
     pub checks: Vec<CheckName>,
@@ -60,6 +60,7 @@ impl Watch {
     pub fn told(&self) -> String {
         match &self.state {
             WatchState::Watching => format!("watching {} until {}", self.names(), self.until),
+            WatchState::Failed(what) if !self.stands() => format!("failed: {what}, before another one took its place"),
             WatchState::Failed(what) if self.is_late => format!(
                 "failed: {what}; the time to go back by itself, until {} and as long again, is over",
                 self.until
@@ -67,6 +68,11 @@ impl Watch {
             WatchState::Failed(what) => format!("failed: {what}"),
             WatchState::Unknown(reason) => format!("watched until {}, and not to be told: {reason}", self.until),
         }
+    }
+
+    /// Whether it stands anywhere to which it came.
+    pub fn stands(&self) -> bool {
+        !self.sites.is_empty()
     }
 
     /// Whether it failed.

@@ -1,19 +1,17 @@
 //! Asking the forge about commits and pull requests: their checks, and who approves.
 //!
-//! Entry points: [`ask`] and [`approvals`]. Asked is only what somebody waits for, each commit once in a pass, and of
-//! all together no more than a bound. What could not be asked is kept as the reason, never as nothing.
+//! Entry points: [`inquire`], [`ask`] and [`approvals`]. Asked is only what somebody waits for, each commit once in a pass, and
+//! for each concern no more than a bound. What could not be asked is kept as the reason, never as nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::forge::Forge;
-use crate::model::checks::ChecksWant;
+use crate::model::checks::{ChecksWant, Concern, Inquiry, MOST_ASKED, beyond};
+use crate::model::commit::CommitId;
 use crate::model::environment::{BranchName, EnvironmentName, Environments};
 use crate::model::observation::Observation;
 use crate::model::pull_request::{Approvals, PullRequest, PullRequestStyle, State};
-
-/// How many commits are asked about in one pass: two requests each, and several times what a busy repository needs.
-const MOST_ASKED: usize = 60;
 
 /// How many pull requests are asked about in one pass.
 const MOST_APPROVALS: usize = 60;
@@ -35,34 +33,75 @@ pub struct Whom<'w, 'a> {
     pub elsewhere: &'w BTreeMap<Arc<str>, Result<Asked<'a>, String>>,
 }
 
-/// Asks for the checks of commits, one of each want after the other, until every want is settled.
+/// Asks for the checks of commits that gates want to know, one of each want after the other, until every want is settled.
 pub async fn ask(observation: &mut Observation, wants: &BTreeSet<ChecksWant>, whom: &Whom<'_, '_>) {
-    let nobody = Err("its repository was not looked at".to_owned());
     loop {
         let mut is_done = true;
         for want in wants {
             let repository = want.repository.as_ref();
             let Some(commit) = want.next(observation.reports_of(repository)).cloned() else { continue };
             is_done = false;
-            let asked = repository.map_or(whom.own, |url| whom.elsewhere.get(url).unwrap_or(&nobody));
-            let elsewhere: usize = observation.reports_elsewhere.values().map(BTreeMap::len).sum();
-            let answer = match asked {
-                Err(reason) => Err(reason.clone()),
-                Ok(_) if observation.reports.len() + elsewhere >= MOST_ASKED => {
-                    Err(format!("more than {MOST_ASKED} commits would have to be asked about: the next pass goes on"))
-                }
-                Ok(asked) => asked.forge.checks(&commit).await.map_err(|error| error.to_string()),
-            };
-            let reports = match repository {
-                None => &mut observation.reports,
-                Some(url) => observation.reports_elsewhere.entry(Arc::clone(url)).or_default(),
-            };
-            reports.insert(commit, answer);
+            ask_about(observation, (repository, commit), Concern::Gate, whom).await;
         }
         if is_done {
             return;
         }
     }
+}
+
+/// Asks what inquiries lack, and then gates: what may have to go back comes first, and each inquiry is asked to its end once it
+/// was begun. Where there are more than a pass may ask about, each has its turn.
+pub async fn inquire(
+    observation: &mut Observation,
+    inquiries: &BTreeMap<Inquiry, BTreeSet<ChecksWant>>,
+    gates: &BTreeSet<ChecksWant>,
+    whom: &Whom<'_, '_>,
+) {
+    for concern in [Concern::Watch, Concern::Late] {
+        let mut own: Vec<_> = inquiries.iter().filter(|(inquiry, _)| inquiry.concern == concern).collect();
+        let commits: BTreeSet<&CommitId> =
+            own.iter().flat_map(|(_, wants)| wants.iter()).flat_map(|want| &want.commits).collect();
+        if commits.len() > MOST_ASKED {
+            let first = fastrand::usize(..own.len());
+            own.rotate_left(first);
+        }
+        for (inquiry, wants) in own {
+            if !observation.inquiries.begin(inquiry) {
+                continue;
+            }
+            for want in wants {
+                let repository = want.repository.as_ref();
+                while let Some(commit) = want.next(observation.reports_of(repository)).cloned() {
+                    ask_about(observation, (repository, commit), concern, whom).await;
+                }
+            }
+        }
+    }
+    ask(observation, gates, whom).await;
+}
+
+/// Asks about one commit, unless a gate would have more asked about than one pass may.
+async fn ask_about(
+    observation: &mut Observation,
+    (repository, commit): (Option<&Arc<str>>, CommitId),
+    concern: Concern,
+    whom: &Whom<'_, '_>,
+) {
+    let nobody = Err("its repository was not looked at".to_owned());
+    let asked = repository.map_or(whom.own, |url| whom.elsewhere.get(url).unwrap_or(&nobody));
+    let answer = match asked {
+        Err(reason) => Err(reason.clone()),
+        Ok(_) if concern == Concern::Gate && !observation.inquiries.has_room(concern) => Err(beyond()),
+        Ok(asked) => {
+            observation.inquiries.count(concern);
+            asked.forge.checks(&commit).await.map_err(|error| error.to_string())
+        }
+    };
+    let reports = match repository {
+        None => &mut observation.reports,
+        Some(url) => observation.reports_elsewhere.entry(Arc::clone(url)).or_default(),
+    };
+    reports.insert(commit, answer);
 }
 
 /// Asks who approves the open pull requests of some groups, into the branch of each group's environment.

@@ -266,7 +266,7 @@ async fn round(inputs: &Inputs<'_>) -> Result<Planned, PassError> {
         read_pasts(inputs, &mut observation, &promoted.wants, &seen);
         observe::answers::ask(&mut observation, &promoted.questions, inputs.sources).await;
         let whom = observe::checks::Whom { own: &inputs.forge, elsewhere: &elsewhere::asked(inputs.others) };
-        observe::checks::ask(&mut observation, &promoted.forge.checks, &whom).await;
+        observe::checks::inquire(&mut observation, &promoted.forge.inquiries, &promoted.forge.checks, &whom).await;
         let wants = (&promoted.forge.approvals, environments);
         observe::checks::approvals(&mut observation, wants, &inputs.config.pull_request, &inputs.forge).await;
         promoted = promote::promote(&observation, decisions.clone(), environments, groups);

@@ -5,6 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::config::repository::{self, Repository};
 use crate::decide;
 use crate::decide::questions::{self, Followed};
@@ -99,7 +101,7 @@ fn read_past(inputs: &Inputs<'_>, observation: &mut Observation, asked: BTreeSet
         uncommitted: Some(*now),
     };
     match history::tell(past, &Asking::These(keys.keys().cloned().collect()), &reading, None, history::MOST_COMMITS) {
-        Ok(Told { timelines, line, is_shallow, .. }) => {
+        Ok(Told { timelines, line, made, is_shallow, .. }) => {
             let past = |(own, timeline): (Key, model::history::Timeline)| {
                 let key = keys.remove(&own).unwrap_or_else(|| own.clone());
                 // Half of a history tells of half of what was taken back. Where nobody configured anything, nobody is
@@ -116,7 +118,7 @@ fn read_past(inputs: &Inputs<'_>, observation: &mut Observation, asked: BTreeSet
             };
             let pasts: Vec<_> = timelines.into_iter().map(past).collect();
             observation.pasts.extend(pasts);
-            let line: Arc<[CommitId]> = line.into();
+            let (line, made): (Arc<[CommitId]>, Arc<[Timestamp]>) = (line.into(), made.into());
             let names: Vec<EnvironmentName> = match &ground.theirs {
                 Some(theirs) => theirs.names.keys().cloned().collect(),
                 None => {
@@ -124,6 +126,7 @@ fn read_past(inputs: &Inputs<'_>, observation: &mut Observation, asked: BTreeSet
                     here.map(|one| one.name.clone()).collect()
                 }
             };
+            observation.made.extend(names.iter().map(|name| (name.clone(), Arc::clone(&made))));
             observation.lines.extend(names.into_iter().map(|name| (name, Arc::clone(&line))));
         }
         Err(error) => {

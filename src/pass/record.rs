@@ -355,6 +355,7 @@ fn read_to(ledger: &Ledger<'_>, looked: &Looked<'_>, asking: &Asking, depth: usi
         whole: true,
         is_shallow: false,
         line: Vec::new(),
+        made: Vec::new(),
     };
     for Seen { branch, past, surroundings, .. } in &looked.seen {
         let Some(past) = past else { continue };

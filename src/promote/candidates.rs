@@ -1,11 +1,12 @@
 //! What an environment with `after` may take: the value that every environment before it runs in Git.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::model::checks::{Concern, Inquiry, beyond};
 use crate::model::decision::{Decision, Question, Reason, Verdict};
 use crate::model::environment::{Environment, EnvironmentName, Environments, Predecessor};
 use crate::model::history::{Mover, Ordered, Past, Shift, TakenBack, Timeline};
@@ -21,6 +22,7 @@ use crate::model::watch::{Watch, WatchState};
 use crate::policy::spelling::Alike;
 use crate::promote::matching::Matching;
 use crate::promote::running::Running;
+use crate::promote::watch::Asked;
 use crate::promote::{ForgeWants, introduced, order, watch};
 
 /// What a question comes to.
@@ -190,6 +192,8 @@ pub(super) struct Search<'a> {
     pub(super) matching: &'a Matching<'a>,
     /// What is watched.
     pub(super) watches: &'a [Watch],
+    /// The group of every image.
+    pub(super) groups: &'a BTreeMap<ImageName, String>,
     /// What was asked of versions that are watched no more.
     pub(super) late: &'a RefCell<Late>,
     /// Histories that have to be read before an answer is final.
@@ -295,36 +299,51 @@ impl Search<'_> {
                 return Candidate::Held(Box::new(step), Holding::standing(why));
             }
         }
-        let Some(watch) = concerned.into_iter().find_map(|name| self.late(name, &step)) else {
-            return Candidate::Move(Box::new(step));
+        let watch = match concerned.into_iter().find_map(|name| self.late(environment, name, &step)) {
+            None => return Candidate::Move(Box::new(step)),
+            Some(Asked::Beyond(name)) => {
+                let reason = format!("whether {} failed in {name} is not known: {}", step.to, beyond());
+                return Candidate::Undecided(reason);
+            }
+            Some(Asked::Told(watch)) => watch,
         };
         let (name, told) = (&watch.environment, watch.told());
         if !watch.has_failed() {
             return Candidate::Undecided(format!("in {name}, {} is {told}", step.to));
         }
         let tag = step.to.tag.as_ref().map(ToString::to_string).unwrap_or_default();
-        let why = format!(
-            "in {name}, it {told}: `tagboat rollback {name} {image}` goes back there, \
-             `tagboat promote {image}:{tag} --to {}` brings it all the same",
-            environment.name
-        );
+        let to = &environment.name;
+        let why = if watch.stands() {
+            format!(
+                "in {name}, it {told}: `tagboat rollback {name} {image}` goes back there, \
+                 `tagboat promote {image}:{tag} --to {to}` brings it all the same"
+            )
+        } else {
+            format!("in {name}, it {told}: `tagboat promote {image}:{tag} --to {to}` brings it all the same")
+        };
         Candidate::Held(Box::new(step), Holding::standing(why))
     }
 
     /// Returns what is known of a version whose time to go back by itself is over where it stands: that it failed in its time, or
     /// that this cannot be told. Asked only of what nothing else keeps; where nobody can ever be asked, nothing waits for it.
-    fn late(&self, name: &EnvironmentName, step: &Move) -> Option<Watch> {
-        let environment = self.environments.named(name)?;
+    fn late(&self, environment: &Environment, name: &EnvironmentName, step: &Move) -> Option<Asked> {
+        let before = self.environments.named(name)?;
+        let what = self.groups.get(&step.image).cloned().unwrap_or_default();
+        let inquiry = Inquiry { concern: Concern::Late, environment: environment.name.clone(), what };
         let mut late = self.late.borrow_mut();
         let is_it = |value: &Value| is_same(value, &step.to);
-        let watch = watch::late(self.observation, self.decisions, environment, (&step.image, &is_it), &mut late.forge)?;
+        // What counts from its introduction may have given way to something newer.
+        let counts_gone = introduced::counts(environment) && predecessors(environment).any(|before| before == name);
+        let version = watch::Version { image: &step.image, is_it: &is_it, counts_gone };
+        let asked = watch::late(self.observation, self.decisions, before, &version, &inquiry, &mut late.forge)?;
+        let Asked::Told(watch) = &asked else { return self.observation.has_forge.then_some(asked) };
         if !watch.has_failed() && !self.observation.has_forge {
             return None;
         }
-        if !late.found.contains(&watch) {
-            late.found.push(watch.clone());
+        if !late.found.contains(watch) {
+            late.found.push(Watch::clone(watch));
         }
-        Some(watch)
+        Some(asked)
     }
 
     /// Returns why it cannot be told whether anything failed in an environment: what stands in a file that could not be read is

@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::model::checks::ChecksWant;
+use crate::model::checks::{ChecksWant, Inquiry};
 use crate::model::decision::Decision;
 use crate::model::environment::{Environment, EnvironmentName, Environments};
 use crate::model::gate::{GateSpec, GateState};
@@ -67,7 +67,9 @@ pub struct Promoted {
 /// What has to be asked of the forge before proposals are final.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ForgeWants {
-    /// Commits whose checks count.
+    /// Commits whose checks tell what may have to go back, or may not go on.
+    pub inquiries: BTreeMap<Inquiry, BTreeSet<ChecksWant>>,
+    /// Commits whose checks gates wait for.
     pub checks: BTreeSet<ChecksWant>,
     /// The groups of whose pull requests approvals count.
     pub approvals: BTreeSet<(EnvironmentName, String)>,
@@ -76,7 +78,7 @@ pub struct ForgeWants {
 impl ForgeWants {
     /// Whether nothing has to be asked.
     pub fn is_empty(&self) -> bool {
-        self.checks.is_empty() && self.approvals.is_empty()
+        self.inquiries.is_empty() && self.checks.is_empty() && self.approvals.is_empty()
     }
 }
 
@@ -101,6 +103,7 @@ pub fn promote(
         decisions: &decisions,
         matching: &matching,
         watches,
+        groups: &names,
         late: &late,
         wants: &mut wants,
     };
@@ -116,7 +119,7 @@ pub fn promote(
     }
     promoted.wants = wants;
     let Late { forge, found } = late.into_inner();
-    promoted.forge.checks.extend(forge.checks);
+    promoted.forge.inquiries.extend(forge.inquiries);
     promoted.watches.extend(found.into_iter().map(|watch| {
         let group = names.get(&watch.image).cloned().unwrap_or_default();
         Watch { group, ..watch }

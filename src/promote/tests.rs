@@ -1,4 +1,5 @@
 mod groups;
+mod late;
 mod ways;
 
 use std::sync::Arc;

@@ -8,14 +8,14 @@ use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
 
-use crate::model::checks::{CheckName, ChecksWant, Untold, newest, told};
+use crate::model::checks::{CheckName, ChecksWant, Concern, Inquiry, Untold, beyond, newest, told};
 use crate::model::commit::CommitId;
 use crate::model::decision::{Decision, Question};
 use crate::model::environment::{Environment, EnvironmentName, Environments, OnFailure};
 use crate::model::history::{Mover, Ordered, Shift, Timeline};
 use crate::model::image::ImageName;
 use crate::model::observation::Observation;
-use crate::model::pull_request::CheckState;
+use crate::model::pull_request::{Check, CheckState};
 use crate::model::site::Value;
 use crate::model::watch::{Watch, WatchState};
 use crate::promote::ForgeWants;
@@ -58,25 +58,100 @@ pub(super) fn watches(
     found
 }
 
+/// A version that would go on.
+pub(super) struct Version<'a> {
+    pub(super) image: &'a ImageName,
+    /// Whether a value that stands in another environment is it.
+    pub(super) is_it: &'a dyn Fn(&Value) -> bool,
+    /// Whether it counts also where it has given way to another one.
+    pub(super) counts_gone: bool,
+}
+
+/// What is known of a version that would go on.
+pub(super) enum Asked {
+    /// It failed, or that cannot be told.
+    Told(Box<Watch>),
+    /// More would have to be asked than one pass may, of this environment.
+    Beyond(EnvironmentName),
+}
+
 /// Finds whether a version failed in its time in an environment where it goes back by itself no more: nobody may have looked while it
-/// would have, or its return was refused. Asked only of what is about to go on from there.
+/// would have, its return was refused, or something newer took its place. Asked only of what is about to go on from there.
 pub(super) fn late(
     observation: &Observation,
     decisions: &[Decision],
     environment: &Environment,
-    (image, is_it): (&ImageName, &dyn Fn(&Value) -> bool),
+    version: &Version<'_>,
+    inquiry: &Inquiry,
     forge: &mut ForgeWants,
-) -> Option<Watch> {
+) -> Option<Asked> {
     let on_failure = environment.on_failure.as_ref()?;
     let own = decisions.iter().map(|decision| &decision.question);
     let own: Vec<&Question> = own.filter(|question| question.environment == environment.name).collect();
-    let mut meant = own.iter().filter(|question| question.image == *image && is_it(&question.current));
-    let question = meant.next()?;
-    let sites: Vec<usize> = question.sites.iter().chain(meant.flat_map(|other| &other.sites)).copied().collect();
-    let standing = (image, &question.current, sites.as_slice());
-    let begun = begun(observation, environment, on_failure, standing, &own, Time::Over);
-    let mut judged = begun.into_iter().filter_map(|begun| judged(observation, begun, on_failure, forge));
-    judged.find(|watch| watch.state != WatchState::Watching)
+    let mut meant =
+        own.iter().filter(|question| question.image == *version.image && (version.is_it)(&question.current));
+    let begun = match meant.next() {
+        Some(question) => {
+            let sites: Vec<usize> =
+                question.sites.iter().chain(meant.flat_map(|other| &other.sites)).copied().collect();
+            let standing = (version.image, &question.current, sites.as_slice());
+            begun(observation, environment, on_failure, standing, &own, Time::Over)
+        }
+        None if version.counts_gone => gone(observation, environment, on_failure, version, &own),
+        None => Vec::new(),
+    };
+    begun.into_iter().find_map(|begun| judged_late(observation, begun, inquiry, forge))
+}
+
+/// Returns what is asked of a version that stands in an environment no more: of each commit that brought it to any place there
+/// while it stood last.
+fn gone<'a>(
+    observation: &'a Observation,
+    environment: &Environment,
+    on_failure: &OnFailure,
+    version: &Version<'_>,
+    all: &[&Question],
+) -> Vec<Begun<'a>> {
+    let Some(past) = timeline(observation, &environment.name, version.image) else { return Vec::new() };
+    let mut known = past.shifts.iter().flat_map(|shift| &shift.to);
+    let Some(value) = known.find(|value| (version.is_it)(value)) else { return Vec::new() };
+    let Some((last, stood)) = past.deployed(value).zip(past.held(value)) else { return Vec::new() };
+    let first = past.shifts[last..].iter().position(|shift| !shift.from.contains(value));
+    let came = past.shifts[last..].iter().take(first.map_or(usize::MAX, |first| first + 1));
+    let came = came.filter(|shift| shift.word.depth == past.shifts[last].word.depth || brings(shift, value));
+    let own = came.filter(|shift| shift.by == Mover::Tagboat && !goes_back(shift));
+    let (others, unread) = neighbours(observation, environment, all);
+    own.map(|shift| {
+        let until = shift.landed.checked_add(on_failure.within).unwrap_or(Timestamp::MAX);
+        let stretch = *stood.start()..=shift.word.depth;
+        let watch = Watch {
+            environment: environment.name.clone(),
+            image: version.image.clone(),
+            group: String::new(),
+            value: value.clone(),
+            commit: shift.commit.clone(),
+            sites: Vec::new(),
+            checks: on_failure.checks.clone(),
+            until,
+            state: WatchState::Watching,
+            is_late: true,
+            failed_before: BTreeSet::new(),
+        };
+        let commits = laid_to(
+            observation.line_of(&environment.name),
+            &others,
+            observation.there_by(&environment.name, stretch.clone(), until),
+            shift.word.depth,
+        );
+        let stood = chosen(observation.line_of(&environment.name), stretch);
+        Begun { watch, commits, stood, past: past.clone(), others: others.clone(), unread: unread.clone() }
+    })
+    .collect()
+}
+
+/// Whether a shift brought a value to any place.
+fn brings(shift: &Shift, value: &Value) -> bool {
+    shift.steps.iter().any(|(_, came)| came == value) || (shift.to.contains(value) && !shift.from.contains(value))
 }
 
 /// Of which versions one asks.
@@ -91,8 +166,10 @@ enum Time {
 /// A watch, with what it is judged by.
 struct Begun<'a> {
     watch: Watch,
-    /// The commits whose checks are laid to it.
+    /// The commits whose checks are laid to it; where its time is over those alone that were made in it.
     commits: Vec<CommitId>,
+    /// The commits on which it stood, whatever else came there.
+    stood: Vec<CommitId>,
     /// What stood at the places to which it came.
     past: Timeline,
     /// What all images have been there, this one among them.
@@ -143,15 +220,12 @@ fn begun_at<'a>(
     if is_over != (time == Time::Over) {
         return None;
     }
-    // Its own as well: at one of several places something else may have come.
-    let images: BTreeSet<&ImageName> = all.iter().map(|other| &other.image).collect();
-    let others: Vec<&Timeline> =
-        images.iter().filter_map(|image| timeline(observation, &environment.name, image)).collect();
-    let unread = images.into_iter().find_map(|image| {
-        let reason = observation.pasts.get(&(environment.name.clone(), image.clone()))?.as_ref().err()?;
-        Some(format!("what else came there is not known: {image}: {reason}"))
-    });
-    let commits = laid_to(observation.line_of(&environment.name), &others, past.held(value)?, shift.word.depth);
+    let (others, unread) = neighbours(observation, environment, all);
+    let held = past.held(value)?;
+    let line = observation.line_of(&environment.name);
+    let stretch = if is_over { observation.there_by(&environment.name, held.clone(), until) } else { held.clone() };
+    let commits = laid_to(line, &others, stretch, shift.word.depth);
+    let stood = chosen(line, held);
     let watch = Watch {
         environment: environment.name.clone(),
         image: image.clone(),
@@ -165,7 +239,23 @@ fn begun_at<'a>(
         is_late: is_over,
         failed_before: BTreeSet::new(),
     };
-    Some(Begun { watch, commits, past, others, unread })
+    Some(Begun { watch, commits, stood, past, others, unread })
+}
+
+/// Returns what all images of an environment have been there; and why that is not known of one of them.
+fn neighbours<'a>(
+    observation: &'a Observation,
+    environment: &Environment,
+    all: &[&Question],
+) -> (Vec<&'a Timeline>, Option<String>) {
+    // Its own as well: at one of several places something else may have come.
+    let images: BTreeSet<&ImageName> = all.iter().map(|other| &other.image).collect();
+    let others = images.iter().filter_map(|image| timeline(observation, &environment.name, image)).collect();
+    let unread = images.into_iter().find_map(|image| {
+        let reason = observation.pasts.get(&(environment.name.clone(), image.clone()))?.as_ref().err()?;
+        Some(format!("what else came there is not known: {image}: {reason}"))
+    });
+    (others, unread)
 }
 
 fn timeline<'a>(
@@ -189,33 +279,94 @@ fn is_newer_there(other: &Timeline, watched: usize, at: usize) -> bool {
     last.is_some_and(|last| last.word.depth < watched && !goes_back(last))
 }
 
-/// Looks at the checks; a watch whose time is over shows nothing but a failure in time, or that it cannot be told.
+/// Notes what has to be asked for an inquiry, where a pass still asks for it.
+fn want(observation: &Observation, want: &ChecksWant, inquiry: &Inquiry, forge: &mut ForgeWants) {
+    if want.next(&observation.reports).is_some() && observation.inquiries.goes_on(inquiry) {
+        forge.inquiries.entry(inquiry.clone()).or_default().insert(want.clone());
+    }
+}
+
+/// Looks at the checks of what would go on: it shows nothing but a failure in time from which the check has not recovered where the
+/// version stood, or that this cannot be told.
+fn judged_late(
+    observation: &Observation,
+    Begun { mut watch, commits, stood, unread, .. }: Begun<'_>,
+    inquiry: &Inquiry,
+    forge: &mut ForgeWants,
+) -> Option<Asked> {
+    if let Some(reason) = unread {
+        watch.state = WatchState::Unknown(reason);
+        return observation.has_forge.then_some(Asked::Told(Box::new(watch)));
+    }
+    let asked = ChecksWant { repository: None, names: watch.checks.clone(), commits };
+    want(observation, &asked, inquiry, forge);
+    let mut is_open = asked.next(&observation.reports).is_some();
+    let mut unknown = None;
+    for name in &watch.checks {
+        let failed = match failing(observation, name, &asked.commits) {
+            Ok(failed) => failed,
+            Err(reason) => {
+                unknown = unknown.or(Some(reason));
+                continue;
+            }
+        };
+        for (commit, check) in failed.into_iter().filter(|(_, check)| check.time.is_none_or(|time| time <= watch.until))
+        {
+            let names = vec![CheckName::from(check.name.as_str())];
+            let again = ChecksWant { repository: None, names, commits: stood.clone() };
+            want(observation, &again, inquiry, forge);
+            is_open |= again.next(&observation.reports).is_some();
+            let has_passed = match newest(&again.names[0], &again.commits, &observation.reports) {
+                Ok(now) => now.iter().any(|(_, now)| now.name == check.name && now.state == CheckState::Passed),
+                Err(untold) => {
+                    let reason = format!("{}, and whether it recovered: {}", told(commit, check), words(untold));
+                    unknown = unknown.or(Some(reason));
+                    continue;
+                }
+            };
+            if !has_passed && is_in_time(check, watch.until, observation.now) {
+                watch.state = WatchState::Failed(told(commit, check));
+                return Some(Asked::Told(Box::new(watch)));
+            }
+            if !has_passed {
+                unknown = unknown.or_else(|| Some(undated(commit, check)));
+            }
+        }
+    }
+    let reason = unknown?;
+    if is_open && !observation.inquiries.goes_on(inquiry) {
+        return Some(Asked::Beyond(watch.environment));
+    }
+    watch.state = WatchState::Unknown(reason);
+    observation.has_forge.then_some(Asked::Told(Box::new(watch)))
+}
+
+/// Looks at the checks of what may go back; a watch whose time is over shows nothing but a failure in time, or that it cannot be told.
 fn judged(
     observation: &Observation,
-    Begun { mut watch, commits, past, others, unread }: Begun<'_>,
+    Begun { mut watch, commits, past, others, unread, .. }: Begun<'_>,
     on_failure: &OnFailure,
     forge: &mut ForgeWants,
 ) -> Option<Watch> {
-    let want = ChecksWant { repository: None, names: on_failure.checks.clone(), commits };
-    if want.next(&observation.reports).is_some() {
-        forge.checks.insert(want.clone());
-    }
+    let inquiry = Inquiry {
+        concern: Concern::Watch,
+        environment: watch.environment.clone(),
+        what: format!("{} {}", watch.image, watch.commit),
+    };
+    let asked = ChecksWant { repository: None, names: on_failure.checks.clone(), commits };
+    want(observation, &asked, &inquiry, forge);
     let is_over = watch.until <= observation.now;
     if let Some(reason) = unread {
         watch.state = WatchState::Unknown(reason);
         return (!is_over || observation.has_forge).then_some(watch);
     }
     let mut unknown = None;
-    for name in &want.names {
-        match failure(observation, name, &want.commits, watch.until) {
-            Ok(None) => {}
-            // What it would go back to is asked of nothing that goes back no more.
-            Ok(Some(what)) if watch.is_late => {
-                watch.state = WatchState::Failed(what);
-                return Some(watch);
-            }
-            Ok(Some(what)) => {
-                watch.state = match failed_before(observation, &watch, &past, &others, on_failure, forge) {
+    for name in &asked.names {
+        match failures(observation, name, &asked.commits, watch.until) {
+            Ok(failed) => {
+                let Some((commit, check)) = failed.first() else { continue };
+                let what = told(commit, check);
+                watch.state = match failed_before(observation, &watch, &past, &others, &inquiry, on_failure, forge) {
                     Ok(failed) => {
                         watch.failed_before = failed;
                         WatchState::Failed(what)
@@ -228,7 +379,8 @@ fn judged(
         }
     }
     if let Some(reason) = unknown {
-        watch.state = WatchState::Unknown(reason);
+        let is_beyond = asked.next(&observation.reports).is_some() && !observation.inquiries.goes_on(&inquiry);
+        watch.state = WatchState::Unknown(if is_beyond { beyond() } else { reason });
         return (!is_over || observation.has_forge).then_some(watch);
     }
     (!is_over).then_some(watch)
@@ -249,6 +401,7 @@ fn failed_before(
     watch: &Watch,
     past: &Timeline,
     others: &[&Timeline],
+    inquiry: &Inquiry,
     on_failure: &OnFailure,
     forge: &mut ForgeWants,
 ) -> Result<BTreeSet<Value>, String> {
@@ -264,12 +417,10 @@ fn failed_before(
             past.shifts[index - 1].word.depth + 1..=depth,
             depth,
         );
-        let want = ChecksWant { repository: None, names: on_failure.checks.clone(), commits };
-        if want.next(&observation.reports).is_some() {
-            forge.checks.insert(want.clone());
-        }
-        for name in &want.names {
-            if failure(observation, name, &want.commits, until)?.is_some() {
+        let asked = ChecksWant { repository: None, names: on_failure.checks.clone(), commits };
+        want(observation, &asked, inquiry, forge);
+        for name in &asked.names {
+            if !failures(observation, name, &asked.commits, until)?.is_empty() {
                 failed.extend(shift.to.difference(&shift.from).cloned());
             }
         }
@@ -278,23 +429,43 @@ fn failed_before(
 }
 
 /// Returns what failed in time, by the newest report of each check of a name.
-fn failure(
-    observation: &Observation,
+fn failures<'a>(
+    observation: &'a Observation,
     name: &CheckName,
-    commits: &[CommitId],
+    commits: &'a [CommitId],
     until: Timestamp,
-) -> Result<Option<String>, String> {
-    let found = newest(name, commits, &observation.reports).map_err(|untold| match untold {
+) -> Result<Vec<(&'a CommitId, &'a Check)>, String> {
+    let failed = failing(observation, name, commits)?;
+    let (in_time, others): (Vec<_>, Vec<_>) =
+        failed.into_iter().partition(|(_, check)| is_in_time(check, until, observation.now));
+    match others.into_iter().find(|(_, check)| check.time.is_none()) {
+        Some((commit, check)) if in_time.is_empty() => Err(undated(commit, check)),
+        _ => Ok(in_time),
+    }
+}
+
+/// Returns what has failed at any time, by the newest report of each check of a name.
+fn failing<'a>(
+    observation: &'a Observation,
+    name: &CheckName,
+    commits: &'a [CommitId],
+) -> Result<Vec<(&'a CommitId, &'a Check)>, String> {
+    let found = newest(name, commits, &observation.reports).map_err(words)?;
+    Ok(found.into_iter().filter(|(_, check)| check.state == CheckState::Failed).collect())
+}
+
+fn is_in_time(check: &Check, until: Timestamp, now: Timestamp) -> bool {
+    check.time.unwrap_or(now) <= until
+}
+
+fn undated(commit: &CommitId, check: &Check) -> String {
+    format!("{}, and the forge does not say when", told(commit, check))
+}
+
+/// Says why the newest report is not known.
+fn words(untold: Untold<'_>) -> String {
+    match untold {
         Untold::NotAsked(commit) => format!("the checks of commit {} are still to be asked for", commit.short()),
         Untold::Failed(reason) => reason.to_owned(),
-    })?;
-    let mut failed = found.iter().filter(|(_, check)| check.state == CheckState::Failed);
-    let in_time = failed.clone().find(|(_, check)| check.time.unwrap_or(observation.now) <= until);
-    if let Some((commit, check)) = in_time {
-        return Ok(Some(told(commit, check)));
-    }
-    match failed.find(|(_, check)| check.time.is_none()) {
-        Some((commit, check)) => Err(format!("{}, and the forge does not say when", told(commit, check))),
-        None => Ok(None),
     }
 }

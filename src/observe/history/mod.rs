@@ -124,6 +124,8 @@ pub struct Told {
     pub is_shallow: bool,
     /// The commits that were read, newest first.
     pub line: Vec<CommitId>,
+    /// When each of them was made at the latest: not after any above it, whatever its own clock says.
+    pub made: Vec<Timestamp>,
 }
 
 /// Where history comes from: a remote's branch, or a person's checkout.
@@ -260,6 +262,15 @@ pub struct Reading<'a> {
     pub uncommitted: Option<Timestamp>,
 }
 
+/// Returns when each commit of a line was made at the latest.
+fn made(line: &Line) -> Vec<Timestamp> {
+    let earliest = |least: &mut Timestamp, time: Timestamp| {
+        *least = (*least).min(time);
+        Some(*least)
+    };
+    line.steps.iter().map(|step| step.entry.time).scan(Timestamp::MAX, earliest).collect()
+}
+
 /// Returns when each commit of a line came at the earliest: not before any below it, whatever its own clock says.
 fn landed(line: &Line) -> Vec<Timestamp> {
     let mut latest = line.oldest;
@@ -342,7 +353,7 @@ pub fn tell(
         (asked, Timeline { shifts, asides, spread, oldest: line.oldest, whole: line.whole })
     };
     let timelines = asked.into_iter().map(timeline).collect();
-    let (oldest, whole) = (line.oldest, line.whole);
+    let (oldest, whole, made) = (line.oldest, line.whole, made(&line));
     let line = line.steps.into_iter().map(|step| step.entry.id).collect();
-    Ok(Told { timelines, rewritten, oldest, whole, is_shallow, line })
+    Ok(Told { timelines, rewritten, oldest, whole, is_shallow, line, made })
 }

@@ -618,6 +618,85 @@ pub(super) async fn what_failed_in_time_while_nobody_looked_goes_nowhere_and_say
     assert_eq!(stage.web()[2], "1.5.0", "the check has recovered");
 }
 
+pub(super) async fn what_failed_unseen_goes_on_once_the_check_has_passed_on_a_later_commit(kind: Kind) {
+    let stage = Stage::with(kind, WATCHED, "    gates: {soak: 45m}\n");
+    stage.pass("08:00").await;
+    stage.failed(&stage.brought("staging/web.yaml"), "argocd/staging");
+    stage.pass("09:10").await;
+    stage.list(API, &["1.4.0", "1.5.0"]);
+    stage.pass("09:15").await;
+    assert_eq!((stage.runs("staging", "api").as_str(), stage.web()[2].as_str()), ("1.5.0", "1.4.0"));
+    stage.report(&stage.brought("staging/api.yaml"), "argocd/staging", kind.words[0], "2026-11-20T09:20:00Z");
+    stage.pass("09:25").await;
+    assert_eq!(stage.web()[2], "1.5.0");
+}
+
+pub(super) async fn what_failed_in_time_does_not_go_on_where_something_newer_took_its_place(kind: Kind) {
+    let introduced = "    gates: {soak: {for: 45m, count: introduced}}\n";
+    for (second, third, fourth) in [("08:03", "08:47", "09:30"), ("09:10", "09:20", "10:00")] {
+        let stage = Stage::with(kind, WATCHED, introduced);
+        stage.pass("08:00").await;
+        let brought = stage.brought("staging/web.yaml");
+        stage.list(WEB, &["1.4.0", "1.5.0", "1.6.0"]);
+        if second > "08:05" {
+            stage.failed(&brought, "argocd/staging");
+        }
+        stage.pass(second).await;
+        assert_eq!(stage.web(), ["1.6.0", "1.6.0", "1.4.0"], "{second}");
+        if second < "08:05" {
+            stage.failed(&brought, "argocd/staging");
+        }
+        let outcome = stage.pass(third).await;
+        assert_eq!(stage.web()[2], "1.4.0", "{third}");
+        let prod = outcome.proposals.iter().find(|one| one.environment.as_str() == "prod").unwrap();
+        let failed = format!(
+            "in staging, it failed: argocd/staging: {} on commit {}, before another one took its place: `tagboat promote ",
+            kind.words[2],
+            &brought[..10]
+        );
+        assert!(prod.action == Action::Held && prod.reason.as_ref().unwrap().contains(&failed), "{prod:?}");
+        stage.pass(fourth).await;
+        assert_eq!(stage.web()[2], "1.6.0", "{fourth}");
+    }
+}
+
+pub(super) async fn what_would_go_on_keeps_nothing_from_going_back_and_all_of_it_has_its_turn(kind: Kind) {
+    let stage = Stage::with(kind, WATCHED, "    gates: {soak: 2h}\n");
+    let names = ["a", "b", "c", "d"];
+    let image = |name: &str| format!("ghcr.io/acme/{name}");
+    for name in names {
+        for environment in ["dev", "staging", "prod"] {
+            stage.push(&format!("{environment}/{name}.yaml"), &manifest(&image(name), "1.4.0"));
+        }
+        stage.list(&image(name), &["1.4.0"]);
+    }
+    stage.list(WEB, &["1.4.0"]);
+    let notes = |name: &str| {
+        let texts: Vec<String> = (0..21).map(|count| format!("{name} {count}")).collect();
+        let files: Vec<[(&str, &str); 1]> = texts.iter().map(|text| [("note", text.as_str())]).collect();
+        let commits: Vec<_> = files.iter().map(|files| (1_768_000_000, "A note", &files[..])).collect();
+        stage.store.repository.land_all("main", &commits);
+    };
+    for (name, time) in names.into_iter().zip(["08:00", "08:01", "08:02", "08:03"]) {
+        stage.list(&image(name), &["1.4.0", "1.5.0"]);
+        stage.pass(time).await;
+        notes(name);
+    }
+    stage.list(WEB, &["1.4.0", "1.5.0"]);
+    stage.pass("09:30").await;
+    let brought = stage.brought("staging/web.yaml");
+    notes("web");
+    stage.report(&brought, "argocd/staging", kind.words[2], "2026-11-20T09:31:00Z");
+    stage.pass("09:35").await;
+    assert_eq!(stage.web()[1], "1.4.0", "what failed has gone back, whatever else is to be asked");
+    // A pass asks about three of the four, and each has its turn.
+    let came = || names.into_iter().filter(|name| stage.runs("prod", name) == "1.5.0").count();
+    stage.pass("10:10").await;
+    assert_eq!(came(), 3);
+    stage.pass("10:11").await;
+    assert_eq!(came(), 4);
+}
+
 pub(super) async fn what_failed_in_time_by_one_of_two_ways_leaves_the_other_one_open(kind: Kind) {
     let stage = Stage::with(kind, WATCHED, "    gates: {soak: 45m}\n");
     let config = String::from_utf8(stage.store.repository.show("main", ".tagboat.yaml")).unwrap();
@@ -1217,6 +1296,9 @@ macro_rules! gates {
             history_tells_a_return_as_a_rollback_with_what_failed
             only_what_failed_in_time_goes_back_though_nobody_looked_at_once
             what_failed_in_time_while_nobody_looked_goes_nowhere_and_says_so
+            what_failed_unseen_goes_on_once_the_check_has_passed_on_a_later_commit
+            what_failed_in_time_does_not_go_on_where_something_newer_took_its_place
+            what_would_go_on_keeps_nothing_from_going_back_and_all_of_it_has_its_turn
             what_failed_in_time_by_one_of_two_ways_leaves_the_other_one_open
             what_failed_a_second_time_goes_nowhere_though_it_stays
             what_a_person_squashed_with_its_title_alone_is_not_watched_and_says_so

@@ -27,6 +27,10 @@ struct Watched {
     until: Timestamp,
     /// The commits whose reports are laid to it, newest first.
     commits: Vec<CommitId>,
+    /// Those of them that had come by then: a failure in time lies on no other.
+    in_time: Vec<CommitId>,
+    /// The commits on which it stood, whatever else came.
+    stood: Vec<CommitId>,
 }
 
 /// What the reports say.
@@ -66,8 +70,13 @@ fn watched(world: &World, base: usize, (environment, image): (usize, usize), val
         last.is_some_and(|last| last > brought && landings[last].brought.way == Way::Forward)
     };
     let own = (brought..=base).rev().filter(|at| !others.iter().any(|other| is_newer(*other, *at)));
-    let commits = ends(own).into_iter().map(|at| landings[at].commit.clone()).collect();
-    Some(Watched { brought, until, commits })
+    let own: Vec<usize> = own.collect();
+    let commits = |all: &mut dyn Iterator<Item = usize>| -> Vec<CommitId> {
+        ends(all).into_iter().map(|at| landings[at].commit.clone()).collect()
+    };
+    let in_time = commits(&mut own.iter().copied().filter(|at| landings[*at].told <= until));
+    let stood = commits(&mut (brought..=base).rev());
+    Some(Watched { brought, until, commits: commits(&mut own.into_iter()), in_time, stood })
 }
 
 impl Watched {
@@ -83,6 +92,27 @@ impl Watched {
         }
         Says::Fine
     }
+
+    /// What a session was told about it once it goes back by itself no more: a success on any commit on which it stands ends what
+    /// failed in time.
+    fn says_late(&self, world: &World, session: &Session, environment: usize) -> Says {
+        let name = format!("{DEPLOYS}{}", world.setting.environments[environment].name);
+        let told = |commit: &CommitId| session.round.told.get(commit);
+        let newest = |commits: &[CommitId]| {
+            commits.iter().filter_map(told).find_map(|told| told.iter().find(|check| check.name == name)).cloned()
+        };
+        if self.in_time.iter().any(|commit| told(commit).is_none()) && newest(&self.in_time).is_none() {
+            return Says::Unknown;
+        }
+        let failed = newest(&self.in_time).filter(|check| check.state == CheckState::Failed);
+        if failed.is_none_or(|check| check.time.is_some_and(|time| time > self.until)) {
+            return Says::Fine;
+        }
+        match newest(&self.stood).is_some_and(|check| check.state == CheckState::Passed) {
+            true => Says::Fine,
+            false => Says::Failed,
+        }
+    }
 }
 
 /// What goes on to an environment did not fail in it, nor in one before.
@@ -94,7 +124,10 @@ pub(super) fn goes_on(world: &World, session: &Session, (environment, step): (us
         let Some(watched) = watched(world, base, (environment, step.image), value) else { continue };
         let name = world.setting.environments[environment].name;
         let what = format!("{}:{value}", short(step.image));
-        match watched.says(world, session, environment) {
+        let within = watched.until.duration_since(landings[watched.brought].told);
+        let is_over = watched.until + within <= session.now;
+        let says = if is_over { Watched::says_late } else { Watched::says };
+        match says(&watched, world, session, environment) {
             Says::Failed => return violated("what failed goes nowhere", format!("{what} failed in {name}")),
             Says::Unknown => {
                 return violated("no half facts", format!("whether {what} failed in {name} was not asked"));
