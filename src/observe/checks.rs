@@ -62,7 +62,8 @@ pub async fn inquire(
         let commits: BTreeSet<&CommitId> =
             own.iter().flat_map(|(_, wants)| wants.iter()).flat_map(|want| &want.commits).collect();
         if commits.len() > MOST_ASKED {
-            let first = fastrand::usize(..own.len());
+            // Drawn by the moment, so that the same pass asks the same.
+            let first = fastrand::Rng::with_seed(observation.now.as_second().unsigned_abs()).usize(..own.len());
             own.rotate_left(first);
         }
         for (inquiry, wants) in own {
