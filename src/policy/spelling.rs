@@ -27,15 +27,30 @@ pub struct Alike<'a> {
 }
 
 impl Alike<'_> {
-    /// Whether two values are one: the same version to a policy, or the same content, as far as that is known.
-    pub fn is_one(&self, one: &Value, other: &Value) -> bool {
-        let is_same_version = |policy: &&Policy| match (&policy.select, &one.tag, &other.tag) {
-            (Select::Newest, ..) if self.created(one).is_some() => self.created(one) == self.created(other),
-            (_, Some(one), Some(other)) => is_one_version(policy, one, other),
-            _ => false,
-        };
-        let is_same_content = || self.digest(one).is_some_and(|digest| self.digest(other) == Some(digest));
-        self.policies.iter().any(is_same_version) || is_same_content()
+    /// Whether what stood somewhere and a value are one: the same version to a policy, or the same content, as far as that is known.
+    ///
+    /// What stood is known by the digest that stood there alone: where its tag points today says nothing of it.
+    pub fn is_one(&self, stood: &Value, value: &Value) -> bool {
+        self.is_same_version(stood, value)
+            || stood.digest.as_ref().is_some_and(|digest| self.digest(value) == Some(digest))
+    }
+
+    fn is_same_version(&self, one: &Value, other: &Value) -> bool {
+        let (Some(tag), Some(with)) = (&one.tag, &other.tag) else { return false };
+        self.policies.iter().any(|policy| match &policy.select {
+            Select::Newest if is_version(policy, tag) && self.created(one).is_some() => {
+                self.created(one) == self.created(other)
+            }
+            _ => is_one_version(policy, tag, with),
+        })
+    }
+
+    /// Whether a hold names a version: the same one to a policy, or what its tag points to, unless that is a tag that moves.
+    fn is_named(&self, tag: &Tag, value: &Value) -> bool {
+        let named = Value { tag: Some(tag.clone()), digest: None };
+        let is_version = self.policies.iter().any(|policy| is_version(policy, tag));
+        let digest = self.digest(&named).filter(|_| is_version);
+        self.is_same_version(&named, value) || digest.is_some_and(|digest| self.digest(value) == Some(digest))
     }
 
     /// Whether a hold means a version of an image where it reaches one of `environments`: the environment itself and all before it.
@@ -47,9 +62,7 @@ impl Alike<'_> {
         now: Timestamp,
     ) -> bool {
         hold.reaches(environments, image, now)
-            && value.tag.as_ref().is_some_and(|tag| {
-                hold.is_of(tag) || self.is_one(&Value { tag: Some(hold.tag.clone()), digest: None }, value)
-            })
+            && value.tag.as_ref().is_some_and(|tag| hold.is_of(tag) || self.is_named(&hold.tag, value))
     }
 
     fn facts(&self, value: &Value) -> Option<&TagFacts> {
@@ -96,6 +109,12 @@ pub fn is_one_version(policy: &Policy, one: &Tag, other: &Tag) -> bool {
             belongs && shape.order(&with).then(variants) == Ordering::Equal
         }
     }
+}
+
+/// Whether a policy takes a tag for a version, and not for a name that moves from one to the next.
+fn is_version(policy: &Policy, tag: &Tag) -> bool {
+    let read = read(policy, tag.as_str());
+    read.is_matched && !matches!(policy.select, Select::Digest(_)) && (policy.tags.is_some() || read.shape.is_some())
 }
 
 fn read<'a>(policy: &Policy, text: &'a str) -> Read<'a> {

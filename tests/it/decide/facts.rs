@@ -4,6 +4,7 @@ use tagboat::decide::decide;
 use tagboat::model::commit::CommitId;
 use tagboat::model::decision::{Decided, Want};
 use tagboat::model::history::{Means, Past, TakenBack};
+use tagboat::model::hold::Hold;
 use tagboat::model::observation::Observation;
 use tagboat::model::tags::{FactKind, ImageTags, Platform, TagFacts};
 
@@ -285,4 +286,53 @@ fn content_that_was_taken_back_comes_under_no_other_tag() {
     known.pasts.insert(("dev".into(), image()), Ok(Past { taken_back: vec![taken_back], ..Past::default() }));
     let decided = ask(&known, question("newest=true tags=.", "a"));
     assert_eq!(shown(&decided), "keep");
+}
+
+fn hold(tag: &str) -> Hold {
+    Hold {
+        environment: None,
+        image: image(),
+        tag: tag.parse().expect("the fixture follows the grammar"),
+        until: None,
+        by: None,
+        reason: None,
+    }
+}
+
+#[test]
+fn what_a_moving_tag_points_to_by_now_is_not_taken_for_what_was_held_or_taken_back() {
+    let observed = || {
+        know(&[
+            ("1.4.0", with_digest('4')),
+            ("1.5.0", with_digest('5')),
+            ("1.6.0", with_digest('6')),
+            ("1.7.0", with_digest('7')),
+            ("latest", with_digest('7')),
+            ("7.0", with_digest('7')),
+        ])
+    };
+    let chosen =
+        |known: &Observation| shown(&ask(known, question("semver=1.x pin=digest", &format!("1.4.0@{}", digest('4')))));
+    let came = |tag: char| format!("1.{tag}.0@{}", digest(tag));
+    let taken = |value: &str| TakenBack {
+        value: super::world::value(value),
+        instead: super::world::value(&format!("1.4.0@{}", digest('4'))),
+        commit: CommitId("c1".into()),
+        time: "2026-11-20T08:00:00Z".parse().unwrap(),
+        by: "Ada".to_owned(),
+        means: Means::Commit,
+    };
+    // Which content stood there is not written: the newest version is none of it.
+    for (stood, expected) in [("latest".to_owned(), '7'), (format!("latest@{}", digest('7')), '6')] {
+        let mut known = observed();
+        let past = Past { taken_back: vec![taken(&stood)], ..Past::default() };
+        known.pasts.insert(("dev".into(), image()), Ok(past));
+        assert_eq!(chosen(&known), came(expected), "{stood}");
+    }
+    // A hold names a version's content as well, and a moving tag's alone by its name.
+    for (held, expected) in [("latest", '7'), ("7.0", '6')] {
+        let mut known = observed();
+        known.holds.push(hold(held));
+        assert_eq!(chosen(&known), came(expected), "{held}");
+    }
 }
