@@ -241,6 +241,11 @@ impl<'a> Shape<'a> {
         self.find(CutKind::PreRelease).is_some()
     }
 
+    /// Returns the hash of Git beside the version, where there is one.
+    pub fn hash(&self) -> Option<&'a str> {
+        self.find(CutKind::Hash)
+    }
+
     /// Whether two tags are of one family.
     pub fn is_family(&self, other: &Shape<'_>) -> bool {
         self.family == other.family

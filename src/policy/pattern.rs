@@ -91,6 +91,15 @@ impl<'p> Extractor<'p> {
             .map_or(Extracted::NotMatched, |(start, end)| Extracted::Compared(&tag[start..end]))
     }
 
+    /// Returns what stands beside the groups `version` and `variant` in the tag that was looked at last, in three pieces; `None` where
+    /// there is no group `version`.
+    pub fn beside<'a>(&self, tag: &'a str) -> Option<[&'a str; 3]> {
+        let version = self.locations.get(self.group?)?;
+        let variant = self.variant.and_then(|variant| self.locations.get(variant)).unwrap_or((tag.len(), tag.len()));
+        let (first, second) = (version.min(variant), version.max(variant));
+        Some([tag.get(..first.0)?, tag.get(first.1..second.0)?, tag.get(second.1..)?])
+    }
+
     /// Returns the group `variant` of the tag that was looked at last; it needs a group `version` beside it.
     pub fn variant<'a>(&self, tag: &'a str) -> Option<&'a str> {
         let (Some(_), Some(variant)) = (self.group, self.variant) else { return None };

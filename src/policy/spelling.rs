@@ -17,6 +17,9 @@ use crate::policy::calver;
 use crate::policy::family::Shape;
 use crate::policy::pattern::{Extracted, Extractor};
 
+/// The shortest id of a commit that Git writes, in characters.
+const SHORTEST_ID: usize = 7;
+
 /// What the versions of an image are compared by: the policies under which it stands, and what is known of its tags.
 #[derive(Debug, Clone)]
 pub struct Alike<'a> {
@@ -81,9 +84,38 @@ impl Alike<'_> {
 /// What a policy reads in a tag.
 struct Read<'a> {
     compared: &'a str,
+    /// What stands beside what is compared.
+    beside: [&'a str; 3],
     shape: Option<Shape<'a>>,
     variant: Option<Shape<'a>>,
     is_matched: bool,
+}
+
+impl Read<'_> {
+    /// Whether the tags name different builds of what is compared, by a commit, a number or a time: each stands for bytes of its own.
+    fn is_another_build(&self, other: &Self) -> bool {
+        let hash = |read: &Self| read.shape.and_then(|shape| shape.hash());
+        if hash(self).zip(hash(other)).is_some_and(|(one, other)| one != other) {
+            return true;
+        }
+        let differs = |one: &str, other: &str| {
+            let mut words = words(one).zip(words(other));
+            words.any(|(one, other)| one != other && is_of_build(one) && is_of_build(other))
+        };
+        let is_as_long = |one: &str, other: &str| words(one).count() == words(other).count();
+        let mut beside = self.beside.into_iter().zip(other.beside);
+        beside.any(|(one, other)| is_as_long(one, other) && differs(one, other))
+    }
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|character: char| !character.is_ascii_alphanumeric()).filter(|word| !word.is_empty())
+}
+
+/// Whether a word names a build: it has a number, or is a commit's id without any.
+fn is_of_build(word: &str) -> bool {
+    let is_hexadecimal = || word.len() >= SHORTEST_ID && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    word.bytes().any(|byte| byte.is_ascii_digit()) || is_hexadecimal()
 }
 
 /// Whether two tags are one version to a policy: the same but for a `v` before it, or equal in what it compares and alike
@@ -93,6 +125,9 @@ pub fn is_one_version(policy: &Policy, one: &Tag, other: &Tag) -> bool {
         return true;
     }
     let (one, other) = (read(policy, one.as_str()), read(policy, other.as_str()));
+    if one.is_another_build(&other) {
+        return false;
+    }
     match &policy.select {
         // By age and by digest, names say nothing.
         Select::Newest | Select::Digest(_) => false,
@@ -124,12 +159,14 @@ fn read<'a>(policy: &Policy, text: &'a str) -> Read<'a> {
         Some(Extracted::Compared(compared)) => (compared, true),
         Some(Extracted::NotMatched) => (text, false),
     };
-    let variant = extractor.filter(|_| is_matched).and_then(|extractor| extractor.variant(text));
+    let extractor = extractor.filter(|_| is_matched);
+    let variant = extractor.as_ref().and_then(|extractor| extractor.variant(text));
+    let beside = extractor.and_then(|extractor| extractor.beside(text)).unwrap_or_default();
     let shape = match &policy.select {
         Select::Calver(Some(format)) => calver::read(compared, format),
         _ => Shape::parse(compared),
     };
-    Read { compared, shape, variant: variant.and_then(Shape::parse), is_matched }
+    Read { compared, beside, shape, variant: variant.and_then(Shape::parse), is_matched }
 }
 
 #[cfg(test)]
@@ -162,9 +199,26 @@ mod tests {
                 "1.3.0-alpine3.20",
                 false,
             ),
-            ("numeric=asc tags=^main-[a-f0-9]+-(?<version>[0-9]+)$", "main-ab12-7", "main-cd34-7", true),
+            // Other builds of a version, which stand for other bytes, too.
+            ("numeric=asc tags=^main-[a-f0-9]+-(?<version>[0-9]+)$", "main-ab12-7", "main-cd34-7", false),
+            ("numeric=asc tags=^main-[a-f0-9]+-(?<version>[0-9]+)$", "main-ab12-7", "main-ab12-07", true),
+            ("numeric=asc tags=^(?<version>[0-9]{8})-[a-f0-9]+$", "20261120-bbb2222", "20261120-ccc3333", false),
+            ("numeric=asc tags=^(?<version>[0-9]{8})-[a-f0-9]+$", "20261120-abcdefa", "20261120-bcdefab", false),
+            ("numeric=asc tags=^(?<version>[0-9]{8})\\.b[0-9]+$", "20261120.b17", "20261120.b18", false),
+            ("calver=true", "20261120-bbb2222", "20261120-ccc3333", false),
+            (
+                "semver=1.x tags=^(?<version>[0-9.]+)-alpine(?<variant>[0-9.]+)-[a-f0-9]+$",
+                "1.5.0-alpine3.19-bbb2222",
+                "1.5.0-alpine3.19-ccc3333",
+                false,
+            ),
+            ("semver=1.x", "1.5.0-bbb2222", "1.5.0-ccc3333", false),
+            ("semver=1.x tags=^[0-9.]+-[a-f0-9]+$", "1.5.0-bbb2222", "1.5.0-ccc3333", false),
+            ("semver=1.x tags=^[0-9.]+-[a-f0-9]+$", "1.5.0-bbb2222", "1.5-bbb2222", true),
+            ("semver=1.x tags=^(?<version>[0-9.]+)-[a-z0-9]+$", "1.5.0-bbb2222", "1.5-bbb2222", true),
             ("numeric=asc tags=^main-[a-f0-9]+-(?<version>[0-9]+)$", "main-ab12-7", "main-ab12-8", false),
-            ("alphabetical=asc tags=^(?<version>[a-z]+)-[0-9]$", "blue-1", "blue-2", true),
+            ("alphabetical=asc tags=^(?<version>[a-z]+)-[0-9]$", "blue-1", "blue-2", false),
+            ("alphabetical=asc tags=^(?<version>[a-z]+)-(eu|us)$", "blue-eu", "blue-us", true),
             ("alphabetical=asc", "blue", "green", false),
             ("newest=true", "1.3.0", "1.3", false),
         ] {
