@@ -159,7 +159,7 @@ impl Facts<'_> {
                     return Finding::Unfit(Reason::Held(taken.told_of(&value).into()));
                 }
                 let left = past.went_back.iter().filter(|left| self.is_still_held(left));
-                let mut left = left.chain(past.lowered.iter().filter(|left| self.would_come(&left.value)));
+                let mut left = left.chain(&past.lowered).filter(|left| self.would_come(&left.value));
                 let newer = left.find(|left| self.is_older(tag, left));
                 newer.map_or(Finding::Fits, |left| Finding::Unfit(Reason::Behind(behind(left).into())))
             }
@@ -180,8 +180,8 @@ impl Facts<'_> {
         holds.iter().any(|hold| alike.is_held(hold, &[environment], (image, &left.value), *now))
     }
 
-    /// Whether the policy would bring a version, had nobody lowered it: who chose another line of versions, and lowered what does not belong
-    /// to it, waits for nothing newer.
+    /// Whether the policy would bring a version, had it not gone back: who chose another line of versions, and left what does not belong to it,
+    /// waits for nothing newer.
     fn would_come(&self, value: &Value) -> bool {
         let Question { policy, current, .. } = self.question;
         let Some((tag, current)) = value.tag.as_ref().zip(current.tag.as_ref()) else { return false };

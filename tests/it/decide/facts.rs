@@ -336,3 +336,22 @@ fn what_a_moving_tag_points_to_by_now_is_not_taken_for_what_was_held_or_taken_ba
         assert_eq!(chosen(&known), came(expected), "{held}");
     }
 }
+
+#[test]
+fn what_went_back_keeps_nothing_away_from_a_policy_that_would_not_take_it() {
+    let went_back = TakenBack {
+        value: value("2.0.0"),
+        instead: value("1.9.5"),
+        commit: CommitId("c1".into()),
+        time: "2026-11-20T08:00:00Z".parse().unwrap(),
+        by: "Ada".to_owned(),
+        means: Means::Order,
+    };
+    for (policy, expected) in [("semver=>=1.0.0", "keep"), ("semver=1.x", "1.10.0"), ("semver=1.9.x", "1.9.6")] {
+        let mut known = list(["1.9.5", "1.9.6", "1.10.0", "2.0.0"]);
+        known.holds.push(hold("2.0.0"));
+        let past = Past { went_back: vec![went_back.clone()], ..Past::default() };
+        known.pasts.insert(("dev".into(), image()), Ok(past));
+        assert_eq!(shown(&ask(&known, question(policy, "1.9.5"))), expected, "{policy}");
+    }
+}

@@ -165,7 +165,7 @@ pub(super) fn is_no_older_try(world: &World, session: &Session, step: &Step, bas
         });
     for (_, _, _, left) in own {
         let hold = held(world, &landings[base].commit, &[step.environment], step.image, &left.tag, session.now);
-        if is_lower(&step.to.tag, &left.tag) && hold.is_some() {
+        if is_lower(&step.to.tag, &left.tag) && is_followed(&left.tag) && hold.is_some() {
             let (name, image) = (environment.name, short(step.image));
             return violated(
                 "nothing older is tried",
