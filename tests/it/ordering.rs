@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tagboat::git::Remote;
+use tagboat::model::environment::Publish;
 use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::Action;
 use tagboat::pass::order::{Order, OrderError};
@@ -157,6 +158,32 @@ async fn a_rollback_passes_over_what_is_held_or_was_taken_back_in_an_environment
     assert!(refused.to_string().contains("1.4.0 is held in prod: ada holds it"), "{refused}");
     scene.rollback("2026-11-20T09:00:00Z", "prod", WEB).await.unwrap();
     assert_eq!(scene.remote.file("prod/shop.yaml"), manifest("1.3.0", "1.4.0"));
+}
+
+#[tokio::test]
+async fn an_order_that_corrects_one_which_stands_is_not_bound_by_what_that_would_hold() {
+    for (to, publish) in [(Some("1.4.0"), Publish::PullRequest), (None, Publish::PullRequest), (None, Publish::Commit)]
+    {
+        let scene = Scene::new("", "");
+        scene.list(&["1.3.0", "1.4.0", "1.5.0", "1.6.0"], &["1.4.0"]);
+        for (day, web) in [(10, "1.3.0"), (11, "1.4.0"), (12, "1.5.0")] {
+            let text = manifest(web, "1.4.0");
+            scene.remote.edit(&format!("2026-11-{day}T08:00:00Z"), "By hand", &[("prod/shop.yaml", Some(&text))]);
+        }
+        let back = async |now: &str, to: Option<&str>, publish| {
+            let to = to.map(|to| to.parse().unwrap());
+            let order = Order::Rollback { environment: "prod".into(), what: WEB.to_owned(), to };
+            let said = Said { by: Some("sre"), reason: Some("needed"), publish: Some(publish) };
+            let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(&scene.remote);
+            Passing { remote, tags: &scene.tags, now, publishing: Publishing::Plain }.order(&order, said).await.unwrap()
+        };
+        let outcome = back("2026-11-20T09:00:00Z", Some("1.3.0"), Publish::PullRequest).await;
+        assert_eq!(outcome.proposals[0].moves[0].to.to_string(), "1.3.0");
+        let outcome = back("2026-11-20T10:00:00Z", to, publish).await;
+        // What is committed at once takes the place of nothing: the other order stands, and what it would hold with it.
+        let expected = if publish == Publish::Commit { "1.3.0" } else { "1.4.0" };
+        assert_eq!(outcome.proposals[0].moves[0].to.to_string(), expected, "{to:?}: {:?}", outcome.skipped);
+    }
 }
 
 #[tokio::test]

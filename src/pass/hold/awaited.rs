@@ -23,6 +23,8 @@ use crate::pass::propose::Publishing;
 pub struct Awaited {
     /// What counts as held, with where that stands as a part of its reason.
     pub holds: Vec<Hold>,
+    /// Which of them stand on which head branch of this repository.
+    pub heads: Vec<(BranchName, Vec<Hold>)>,
     /// The environments of other repositories of which it is not known, by their names here, with the reason.
     pub unread: BTreeMap<EnvironmentName, String>,
     /// Every branch on which something may be proposed, with its tip; `None` where nobody looked.
@@ -78,11 +80,14 @@ pub(in crate::pass) async fn awaited(
             Standing::Open(open) => open.url,
         };
         let Some(proposed) = on(place, one).await? else { continue };
-        awaited.holds.extend(proposed.held.into_iter().map(|mut hold| {
+        let held = proposed.held.into_iter().map(|mut hold| {
             let said = hold.reason.take().map(|reason| format!("{reason} ")).unwrap_or_default();
             hold.reason = Some(format!("not merged yet: {said}(proposed in {open})"));
             hold
-        }));
+        });
+        let held: Vec<Hold> = held.collect();
+        awaited.holds.extend(held.iter().cloned());
+        awaited.heads.push((one.0.clone(), held));
     }
     awaited.seen = Some(seen);
     Ok(awaited)

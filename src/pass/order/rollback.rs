@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::decide::past;
 use crate::model::commit::CommitId;
 use crate::model::decision::{Question, Want};
-use crate::model::environment::EnvironmentName;
+use crate::model::environment::{Environment, EnvironmentName, Publish};
 use crate::model::history::{Past, TakenBack};
 use crate::model::hold::Hold;
 use crate::model::image::{ImageName, Tag};
@@ -29,6 +29,7 @@ pub(super) async fn settle(
     to: Option<&Tag>,
 ) -> Result<Settled, OrderError> {
     let Meant { group, questions: mut asked, .. } = meant(ground, what)?;
+    give_way(given, ground, &group);
     let concerned = concerned(ground);
     let of = |question: &Question| {
         concerned.iter().map(|name| ((*name).clone(), question.image.clone())).collect::<Vec<_>>()
@@ -106,6 +107,19 @@ pub(super) async fn settle(
         }
     }
     Ok(settled)
+}
+
+/// Leaves out what the head branch proposes to hold that this order takes the place of: who corrects an order is not bound by it.
+fn give_way(given: &Ordering<'_>, ground: &mut Ground<'_>, group: &str) {
+    let Environment { name, publish, .. } = ground.environment;
+    if given.publish.unwrap_or(*publish) == Publish::Commit {
+        return;
+    }
+    let head = ground.inputs.config.pull_request.head_of(name, group);
+    let mut replaced =
+        ground.inputs.awaited.heads.iter().filter(|(other, _)| *other == head).flat_map(|(_, held)| held);
+    let replaced: Vec<&Hold> = replaced.by_ref().collect();
+    ground.observation.holds.retain(|hold| !replaced.contains(&hold));
 }
 
 /// Returns the environment and all before it: what is held in one of them is held here.
