@@ -187,6 +187,38 @@ async fn an_order_that_corrects_one_which_stands_is_not_bound_by_what_that_would
 }
 
 #[tokio::test]
+async fn a_group_is_promoted_without_an_image_that_the_environment_does_not_run_and_nobody_can_ask_about() {
+    const TRIAL: &str = "ghcr.io/acme/trial";
+    let scene = Scene::new("groups:\n  - name: shop\n    images: [ghcr.io/acme/*]\n", "");
+    scene.list(&["1.4.0", "1.5.0"], &["1.4.0", "1.5.0"]);
+    scene.tags.set(TRIAL, ["0.1.0"]);
+    scene.tags.break_image(TRIAL, "500 internal error");
+    let trial = format!("apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: {TRIAL}:0.1.0\n");
+    let shop = manifest("1.5.0", "1.5.0");
+    let files = [("dev/trial.yaml", Some(trial.as_str())), ("dev/shop.yaml", Some(shop.as_str()))];
+    scene.remote.edit("2026-11-20T08:00:00Z", "Try", &files);
+    let promote = Order::Promote {
+        environment: "prod".into(),
+        what: "shop".to_owned(),
+        tag: "1.5.0".parse().unwrap(),
+        at_once: true,
+        skipped: [].into(),
+    };
+    let outcome = scene.order("2026-11-20T09:00:00Z", promote.clone()).await.unwrap();
+    assert_eq!(scene.remote.file("prod/shop.yaml"), shop, "{:?}", outcome.skipped);
+    let told = |outcome: &Outcome| {
+        outcome.skipped.iter().any(|row| row.what == TRIAL && row.reason.contains("500 internal error"))
+    };
+    assert!(told(&outcome), "{:?}", outcome.skipped);
+    // Where the environment runs it, the group waits for it as ever.
+    let old = manifest("1.4.0", "1.4.0");
+    let files = [("prod/trial.yaml", Some(trial.as_str())), ("prod/shop.yaml", Some(old.as_str()))];
+    scene.remote.edit("2026-11-20T10:00:00Z", "Try", &files);
+    let refused = scene.order("2026-11-20T11:00:00Z", promote).await.unwrap_err();
+    assert!(refused.to_string().contains("the group `shop` moves together or not at all"), "{refused}");
+}
+
+#[tokio::test]
 async fn what_was_rolled_back_counts_as_introduced_no_more_though_its_hold_is_over() {
     let scene = Scene::new("", "    gates: {soak: {for: 3h, count: introduced}}\n");
     scene.list(&["1.4.0", "1.5.0"], &["1.4.0"]);

@@ -35,10 +35,17 @@ pub(super) async fn settle(
     let whole = |image: &ImageName, error: OrderError| {
         if is_group { together(&group, image, error, alone.as_deref()) } else { error }
     };
-    let decisions = decide(ground, &images).await.map_err(|(image, error)| whole(&image, error))?;
+    let needed = questions.iter().map(|question| question.image.clone()).collect();
+    let decisions = decide(ground, &images, &needed).await.map_err(|(image, error)| whole(&image, error))?;
     let own: Vec<&Decision> = decisions.iter().filter(|decision| decision.question.environment == *name).collect();
     let mut settled =
         Settled { moves: Vec::new(), group: group.clone(), holds: Vec::new(), gates: Vec::new(), notes: Vec::new() };
+    for image in images.difference(&needed) {
+        if let Some(Err(reason)) = ground.observation.images.get(image) {
+            let reason = format!("{name} does not run it, so the others do not wait for it: {reason}");
+            settled.notes.push(Skipped { what: image.to_string(), reason });
+        }
+    }
     let mut moving: Vec<&Decision> = Vec::with_capacity(own.len());
     for decision in own {
         let Question { current, image, .. } = &decision.question;
@@ -128,7 +135,7 @@ fn together(group: &str, image: &ImageName, error: OrderError, alone: Option<&st
 /// the environments right before, and has the digest that its move writes.
 pub(super) async fn evident(ground: &mut Ground<'_>, moves: &[Move]) -> Result<(), OrderError> {
     let images = moves.iter().map(|step| step.image.clone()).collect();
-    let decisions = decide(ground, &images).await.map_err(|(_, error)| error)?;
+    let decisions = decide(ground, &images, &images).await.map_err(|(_, error)| error)?;
     let missing = passed_over(ground, &decisions, moves);
     for wanted in moves {
         let image = &wanted.image;
@@ -191,10 +198,11 @@ fn half_present(
     order::half_present(&seen(ground, decisions), target, (&ground.inputs.config.groups, group), moves)
 }
 
-/// Asks for the tags of images, and decides as any pass would; else tells of which image it could not.
+/// Asks for the tags of images, and decides as any pass would; else tells of which image that is needed it could not.
 async fn decide(
     ground: &mut Ground<'_>,
     images: &BTreeSet<ImageName>,
+    needed: &BTreeSet<ImageName>,
 ) -> Result<Vec<Decision>, (ImageName, OrderError)> {
     let config = ground.inputs.config;
     let mut asked = questions::questions(&ground.observation, &config.rules, &config.environments);
@@ -202,7 +210,7 @@ async fn decide(
     let from = (ground.inputs.source, ground.inputs.cache);
     let lists = observe::tags::ask(&ground.observation, &asked, from, None, &|_, _| {}).await;
     lists.add_to(&mut ground.observation);
-    for image in images {
+    for image in needed {
         if let Some(Err(reason)) = ground.observation.images.get(image) {
             return Err((image.clone(), OrderError::Failed(about(image, reason))));
         }
