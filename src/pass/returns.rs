@@ -17,6 +17,7 @@ use crate::model::decision::Question;
 use crate::model::environment::{EnvironmentName, Publish};
 use crate::model::history::{Mover, Ordered, Shift, Timeline};
 use crate::model::hold::{BY_ITSELF, Hold};
+use crate::model::image::ImageName;
 use crate::model::observation::Observation;
 use crate::model::outcome::{Skipped, Trouble};
 use crate::model::policy::Pin;
@@ -62,6 +63,7 @@ struct Made {
     hold: Option<PlannedCommit>,
     held: Vec<Hold>,
     changes: ChangeSet,
+    notes: Vec<Skipped>,
 }
 
 /// What was found to go back, before it has its place among the proposals.
@@ -75,7 +77,8 @@ impl Settled {
     /// Puts the proposals behind the others.
     pub(super) fn take_place(self, promoted: &mut Promoted) -> (Vec<Return>, Vec<Trouble>) {
         let mut returns = Vec::with_capacity(self.found.len());
-        for Made { proposal, commit, hold, held, changes } in self.found {
+        for Made { proposal, commit, hold, held, changes, notes } in self.found {
+            promoted.skipped.extend(notes);
             returns.push(Return { proposal: promoted.proposals.len(), commit, hold, held, changes });
             promoted.proposals.push(proposal);
         }
@@ -191,6 +194,7 @@ async fn one(
     let mut concerned = order::before(environment, &inputs.config.environments);
     concerned.push(&environment.name);
     let (mut moves, mut held): (Vec<Move>, Vec<Hold>) = (Vec::new(), Vec::new());
+    let mut told: Vec<(ImageName, String)> = Vec::new();
     let failed: BTreeSet<&str> = watches
         .iter()
         .filter_map(|watch| match &watch.state {
@@ -274,7 +278,10 @@ async fn one(
                         Some(asked.map_err(|error| error.to_string())?)
                     }
                 };
-                for tag in back.left.iter().filter_map(|value| value.tag.clone()) {
+                told.extend(order::passed_over(&back.passed).into_iter().map(|reason| (watch.image.clone(), reason)));
+                // What failed as well is held like it, although nobody looked when it did.
+                let failed_too = back.passed.keys().filter(|value| watch.failed_before.contains(value));
+                for tag in back.left.iter().chain(failed_too).filter_map(|value| value.tag.clone()) {
                     let hold = Hold {
                         environment: Some(watch.environment.clone()),
                         image: watch.image.clone(),
@@ -336,6 +343,9 @@ async fn one(
             hold = Some(held::commit(environment.name.clone(), &change, edit, style));
         }
     }
+    told.extend(order::stays_behind(observation, &inputs.config.environments, environment, &proposal.moves));
+    let mut seen = BTreeSet::new();
+    told.retain(|one| seen.insert(one.clone()));
     let note = OrderNote {
         by: None,
         order: Ordered::Rollback,
@@ -344,9 +354,12 @@ async fn one(
         publish,
         reason: Some(failed.clone()),
         failed: Some(failed),
+        notes: told.iter().map(|(image, reason)| format!("{image}: {reason}")).collect(),
     };
     let commit = ordered_commit(&environment.name, &changes.changes, changes.files.clone(), style, &note);
-    Ok(Made { proposal, commit, hold, held: held_apart, changes })
+    let what = |image: ImageName| format!("{} {image}", environment.name);
+    let notes = told.into_iter().map(|(image, reason)| Skipped { what: what(image), reason }).collect();
+    Ok(Made { proposal, commit, hold, held: held_apart, changes, notes })
 }
 
 /// Lets what goes back and cannot be committed stand as pull requests, and names their environments: who wants it back without a

@@ -14,7 +14,7 @@ use crate::model::image::{ImageName, Tag};
 use crate::model::observation::Observation;
 use crate::model::policy::Groups;
 use crate::model::proposal::Move;
-use crate::model::site::Value;
+use crate::model::site::{Place, Value};
 use crate::model::source::SourceQuestion;
 use crate::policy::spelling::Alike;
 use crate::promote::candidates;
@@ -33,8 +33,10 @@ const MOST_KEPT: usize = 5;
 pub struct Back {
     /// The value that comes.
     pub to: Value,
-    /// The values that are held from then on: the one that is left, and those that had come after `to`.
+    /// The values that are held from then on: the one that is left, and those that had come after a `to` that was named.
     pub left: BTreeSet<Value>,
+    /// The values that had come after `to` and are nothing to go back to, each with the reason.
+    pub passed: BTreeMap<Value, String>,
     /// Whether history tells that `to` stood there.
     pub stood: bool,
 }
@@ -94,6 +96,7 @@ pub fn ways_back(
                 known.extend(sites);
                 if let (Ok(found), Ok(back)) = (found, way) {
                     found.left.extend(back.left);
+                    found.passed.extend(back.passed);
                 }
             }
             None => ways.push((sites, way)),
@@ -186,7 +189,7 @@ fn version_before(
     let mut left: BTreeSet<Value> = stood[..position.unwrap_or(0)].iter().map(|value| (*value).clone()).collect();
     left.insert(current.clone());
     left.retain(|value| value.tag.is_some() && value.tag != to.tag);
-    Ok(Back { to, left, stood: position.is_some() })
+    Ok(Back { to, left, passed: BTreeMap::new(), stood: position.is_some() })
 }
 
 /// Finds the one version that a place had before.
@@ -221,7 +224,40 @@ fn standing_before(
         return Err(NoWayBack::Apart { current: current.to_string(), before });
     }
     left.retain(|value| value.tag.is_some() && value.tag != to.tag);
-    Ok(Back { to, left, stood: true })
+    // What is no way back for a reason of its own is not held for what failed now.
+    let is_passed = |value: &&Value| value.tag != current.tag;
+    let passed: BTreeMap<Value, String> =
+        left.iter().filter(is_passed).filter_map(|value| Some((value.clone(), kept(value)?))).collect();
+    left.retain(|value| !passed.contains_key(value));
+    Ok(Back { to, left, passed, stood: true })
+}
+
+/// Says what was passed over on the way back, and why.
+pub fn passed_over(passed: &BTreeMap<Value, String>) -> Vec<String> {
+    let more = passed.len().saturating_sub(MOST_KEPT);
+    let told = passed.iter().take(MOST_KEPT).map(|(value, why)| format!("{value} is passed over ({why})"));
+    told.chain((more > 0).then(|| format!("{more} more versions are passed over"))).collect()
+}
+
+/// Finds each place that a fault in its file keeps at a version that others of its image leave, and says so.
+pub fn stays_behind(
+    observation: &Observation,
+    environments: &Environments,
+    environment: &Environment,
+    moves: &[Move],
+) -> Vec<(ImageName, String)> {
+    let mut found = Vec::new();
+    for site in &observation.sites {
+        let (Some(image), Some(fault), Some(tag)) = (&site.image, site.fault(), &site.value.tag) else { continue };
+        let is_left =
+            |step: &Move| step.image == *image && step.from.tag.as_ref() == Some(tag) && step.to.tag != step.from.tag;
+        let owner = environments.of(site.branch.as_ref(), site.file.as_str());
+        if moves.iter().any(is_left) && owner.is_some_and(|owner| owner.name == environment.name) {
+            let place = Place(&site.file, site.position);
+            found.push((image.clone(), format!("{tag} stays at {place}, which cannot be changed: {fault}")));
+        }
+    }
+    found
 }
 
 /// Returns the files in which the sites of a question stand, for people.
@@ -389,7 +425,7 @@ mod tests {
         // What is held is passed over at the same place.
         let further =
             [("1.3.0 1.6.0", "1.3.0 1.7.0", "1.6.0>1.7.0"), ("1.2.0 1.5.0", "1.3.0 1.6.0", "1.2.0>1.3.0 1.5.0>1.6.0")];
-        assert_eq!(back(&further, "1.7.0", "1.6.0"), "1.5.0, leaves 1.6.0 1.7.0");
+        assert_eq!(back(&further, "1.7.0", "1.6.0"), "1.5.0, leaves 1.7.0");
         assert_eq!(
             back(&further, "1.7.0", "1.5.0 1.6.0"),
             "everything that stood before 1.7.0 is kept back: 1.5.0 (held), 1.6.0 (held)"

@@ -86,7 +86,12 @@ pub struct OrderNote {
     pub reason: Option<String>,
     /// What failed, where nobody ordered it.
     pub failed: Option<String>,
+    /// What else a reader should know: what was passed over, and what stays behind.
+    pub notes: Vec<String>,
 }
+
+/// What leads a line of an order's commit that tells what else a reader should know.
+pub const NOTE: &str = "Note: ";
 
 /// Plans the commit that does what a person ordered.
 ///
@@ -116,6 +121,9 @@ pub fn ordered_commit(
     let reason = note.reason.as_deref().map(said);
     if let Some(reason) = &reason {
         let _infallible = writeln!(text, "\nReason: {reason}");
+    }
+    for told in &note.notes {
+        let _infallible = writeln!(text, "\n{NOTE}{}", quiet(told));
     }
     if !note.skipped.is_empty() {
         let _infallible = writeln!(text, "\nNot waited for: {}", names(&note.skipped));

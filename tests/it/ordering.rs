@@ -156,7 +156,18 @@ async fn a_rollback_passes_over_what_is_held_or_was_taken_back_in_an_environment
     let order = Order::Rollback { environment: "prod".into(), what: WEB.to_owned(), to };
     let refused = scene.order("2026-11-20T08:00:00Z", order).await.unwrap_err();
     assert!(refused.to_string().contains("1.4.0 is held in prod: ada holds it"), "{refused}");
-    scene.rollback("2026-11-20T09:00:00Z", "prod", WEB).await.unwrap();
+    let outcome = scene.rollback("2026-11-20T09:00:00Z", "prod", WEB).await.unwrap();
+    assert_eq!(scene.remote.file("prod/shop.yaml"), manifest("1.3.0", "1.4.0"));
+    let message = scene.remote.messages().last().cloned().unwrap();
+    for told in [
+        "1.4.0 is passed over (ada holds it in dev: slow)",
+        "1.5.0 is passed over (in dev, A person took it back to 1.4.0",
+    ] {
+        assert!(outcome.skipped.iter().any(|row| row.reason.starts_with(told)), "{:?}", outcome.skipped);
+        assert!(message.contains(&format!("Note: {WEB}: {told}")), "{message}");
+    }
+    assert_eq!(scene.holds(), 2, "what was passed over is held by nothing of its own");
+    scene.pass("2026-11-20T10:00:00Z").await;
     assert_eq!(scene.remote.file("prod/shop.yaml"), manifest("1.3.0", "1.4.0"));
 }
 
@@ -184,6 +195,28 @@ async fn an_order_that_corrects_one_which_stands_is_not_bound_by_what_that_would
         let expected = if publish == Publish::Commit { "1.3.0" } else { "1.4.0" };
         assert_eq!(outcome.proposals[0].moves[0].to.to_string(), expected, "{to:?}: {:?}", outcome.skipped);
     }
+}
+
+#[tokio::test]
+async fn a_place_that_a_fault_keeps_at_the_version_that_goes_is_named() {
+    let scene = Scene::new("groups:\n  - name: shop\n    images: [ghcr.io/acme/*]\n", "");
+    scene.list(&["1.4.0", "1.5.0"], &["1.4.0", "1.5.0"]);
+    let blog = |web: &str| format!("apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: {WEB}:{web}\n");
+    let faulty = blog("1.5.0").replace("1.5.0\n", "1.5.0 # tagboat: semvr=1.x\n");
+    let (shop, old) = (manifest("1.5.0", "1.5.0"), blog("1.4.0"));
+    scene.remote.edit("2026-11-18T08:00:00Z", "Blog", &[("prod/blog.yaml", Some(&old))]);
+    let new = [("prod/shop.yaml", Some(shop.as_str())), ("prod/blog.yaml", Some(faulty.as_str()))];
+    scene.remote.edit("2026-11-19T08:00:00Z", "By hand, and a slip", &new);
+    let outcome = scene.rollback("2026-11-20T09:00:00Z", "prod", "shop").await.unwrap();
+    assert_eq!(scene.remote.file("prod/shop.yaml"), manifest("1.4.0", "1.4.0"));
+    assert_eq!(scene.remote.file("prod/blog.yaml"), faulty);
+    let told = "1.5.0 stays at prod/blog.yaml:5:";
+    let rows: Vec<&str> =
+        outcome.skipped.iter().map(|row| row.reason.as_str()).filter(|row| row.starts_with(told)).collect();
+    assert_eq!(rows.len(), 1, "{:?}", outcome.skipped);
+    assert!(rows[0].contains("cannot be changed: "), "{rows:?}");
+    let message = scene.remote.messages().last().cloned().unwrap();
+    assert!(message.contains(&format!("Note: {WEB}: {told}")), "{message}");
 }
 
 #[tokio::test]

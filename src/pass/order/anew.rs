@@ -161,6 +161,7 @@ pub(in crate::pass) async fn made(
         by: words.by.map(str::to_owned),
         reason: words.reason.map(str::to_owned),
         failed: words.failed.map(str::to_owned),
+        notes: words.notes.iter().map(|told| (*told).to_owned()).collect(),
     };
     let commit = ordered_commit(&environment.name, &changes.changes, files, &config.commit, &note);
     Ok(Again { proposal, changes, commit })

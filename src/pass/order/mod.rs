@@ -188,6 +188,8 @@ struct Settled {
     gates: Vec<crate::model::gate::Gate>,
     /// What a person should know.
     notes: Vec<Skipped>,
+    /// What of that the commit tells as well.
+    recorded: Vec<String>,
 }
 
 /// One state of the branch.
@@ -396,7 +398,8 @@ fn note(given: &Ordering<'_>, order: &Order, settled: &Settled, publish: Publish
     };
     let by = given.by.as_deref().map(one_line).filter(|by| !by.is_empty());
     let (holds, reason) = (settled.holds.clone(), given.reason.clone());
-    OrderNote { order: word, holds, skipped, publish, by, reason, failed: None }
+    let notes = settled.recorded.clone();
+    OrderNote { order: word, holds, skipped, publish, by, reason, failed: None, notes }
 }
 
 /// Reads the file of holds; nothing where there is none.

@@ -38,8 +38,14 @@ pub(super) async fn settle(
     let needed = questions.iter().map(|question| question.image.clone()).collect();
     let decisions = decide(ground, &images, &needed).await.map_err(|(image, error)| whole(&image, error))?;
     let own: Vec<&Decision> = decisions.iter().filter(|decision| decision.question.environment == *name).collect();
-    let mut settled =
-        Settled { moves: Vec::new(), group: group.clone(), holds: Vec::new(), gates: Vec::new(), notes: Vec::new() };
+    let mut settled = Settled {
+        moves: Vec::new(),
+        group: group.clone(),
+        holds: Vec::new(),
+        gates: Vec::new(),
+        notes: Vec::new(),
+        recorded: Vec::new(),
+    };
     for image in images.difference(&needed) {
         if let Some(Err(reason)) = ground.observation.images.get(image) {
             let reason = format!("{name} does not run it, so the others do not wait for it: {reason}");

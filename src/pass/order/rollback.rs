@@ -38,7 +38,8 @@ pub(super) async fn settle(
     crate::pass::pasts::read_pasts(ground.inputs, &mut ground.observation, &keys, &ground.seen);
     let left_out = split(ground, &asked);
     let notes = if to.is_none() { newest_together(ground, &mut asked)? } else { Vec::new() };
-    let mut settled = Settled { moves: Vec::new(), group, holds: Vec::new(), gates: Vec::new(), notes };
+    let mut settled =
+        Settled { moves: Vec::new(), group, holds: Vec::new(), gates: Vec::new(), notes, recorded: Vec::new() };
     for group in split(ground, &asked) {
         let others = if left_out.contains(&group) {
             format!("which `tagboat rollback {} {group}` takes along", ground.environment.name)
@@ -86,6 +87,9 @@ pub(super) async fn settle(
             let to = Value { tag: back.to.tag, digest };
             settled.notes.extend(is_there(given, question, &to).await?);
             hold(given, ground, question, &back.left, &mut settled);
+            for told in order::passed_over(&back.passed) {
+                tell(&mut settled, &question.image, told);
+            }
             if let Some(tag) = to.tag.as_ref().filter(|tag| question.current.tag.as_ref() == Some(tag)) {
                 let (image, name, current) = (&question.image, &question.environment, &question.current);
                 let reason = format!(
@@ -106,7 +110,20 @@ pub(super) async fn settle(
             });
         }
     }
+    let environments = &ground.inputs.config.environments;
+    for (image, told) in order::stays_behind(&ground.observation, environments, ground.environment, &settled.moves) {
+        tell(&mut settled, &image, told);
+    }
     Ok(settled)
+}
+
+/// Tells a person something, also in the commit.
+fn tell(settled: &mut Settled, image: &ImageName, reason: String) {
+    let told = Skipped { what: image.to_string(), reason };
+    if !settled.notes.contains(&told) {
+        settled.recorded.push(format!("{image}: {}", told.reason));
+        settled.notes.push(told);
+    }
 }
 
 /// Leaves out what the head branch proposes to hold that this order takes the place of: who corrects an order is not bound by it.

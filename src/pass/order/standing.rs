@@ -129,6 +129,7 @@ fn made_anew(
         by: words.by.map(str::to_owned),
         reason: words.reason.map(str::to_owned),
         failed: None,
+        notes: words.notes.iter().map(|told| (*told).to_owned()).collect(),
     };
     let commit = ordered_commit(&environment.name, &changes.changes, changes.files.clone(), &config.commit, &note);
     Some((changes, commit))

@@ -17,6 +17,7 @@ use crate::model::history::Ordered;
 use crate::model::image::{ImageName, Tag};
 use crate::model::site::Value;
 use crate::observe::history::kept;
+use crate::publish::plan::NOTE;
 
 /// The longest reason that a command repeats, in characters.
 const LONGEST_REASON: usize = 120;
@@ -45,6 +46,8 @@ pub(super) struct Words<'a> {
     pub(super) reason: Option<&'a str>,
     /// What failed, of a return that nobody ordered.
     pub(super) failed: Option<&'a str>,
+    /// What else it tells.
+    pub(super) notes: Vec<&'a str>,
 }
 
 impl<'a> Words<'a> {
@@ -82,6 +85,7 @@ impl<'a> Words<'a> {
             by: of(TRAILER_BY).next(),
             reason: of(TRAILER_REASON).next(),
             failed: of(TRAILER_FAILED).next(),
+            notes: message.lines().filter_map(|line| line.strip_prefix(NOTE)).collect(),
         })
     }
 

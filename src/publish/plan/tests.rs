@@ -94,6 +94,7 @@ fn returned(failed: &str, reason: &str) -> String {
         by: None,
         reason: Some(reason.to_owned()),
         failed: Some(failed.to_owned()),
+        notes: Vec::new(),
     };
     let changes = [change("ghcr.io/acme/fixes", "gh-2", "gh-1")];
     ordered_commit(&"dev".into(), &changes, Vec::new(), &CommitStyle::default(), &note).plan.message

@@ -11,7 +11,7 @@ use tagboat::git::url::RemoteUrl;
 use tagboat::manifest::Limits;
 use tagboat::model::environment::BranchName;
 use tagboat::model::gate::{GateName, GateState};
-use tagboat::model::outcome::{Outcome, Trouble};
+use tagboat::model::outcome::{Outcome, Skipped, Trouble};
 use tagboat::model::proposal::{Action, Proposal};
 use tagboat::model::watch::WatchState;
 use tagboat::pass::order::{Order, OrderError};
@@ -776,8 +776,15 @@ pub(super) async fn what_fails_does_not_go_back_to_what_was_taken_back_in_an_env
     stage.pass("08:40").await;
     assert_eq!(stage.web(), ["1.6.0", "1.6.0", "1.4.0"]);
     stage.report(&stage.brought("staging/web.yaml"), "argocd/staging", kind.words[2], "2026-11-20T08:41:00Z");
-    stage.pass("08:50").await;
+    let outcome = stage.pass("08:50").await;
     assert_eq!(stage.web()[1], "1.4.0", "a person took 1.5.0 back in dev");
+    let told = "1.5.0 is passed over (in dev, ";
+    let row = |row: &Skipped| row.what == format!("staging {WEB}") && row.reason.starts_with(told);
+    assert!(outcome.skipped.iter().any(row), "{:?}", outcome.skipped);
+    assert!(stage.message("main").contains(&format!("Note: {WEB}: {told}")), "{}", stage.message("main"));
+    assert!(stage.holds().contains("1.6.0") && !stage.holds().contains("1.5.0"), "{}", stage.holds());
+    stage.pass("08:55").await;
+    assert_eq!(stage.web(), ["1.6.0", "1.4.0", "1.4.0"], "nothing older comes, either");
 }
 
 pub(super) async fn a_failure_is_laid_to_what_came_last_before_it(kind: Kind) {
