@@ -191,9 +191,10 @@ pub trait Forge: Send + Sync {
     /// Replaces title and body.
     fn rewrite<'a>(&'a self, pull_request: &'a PullRequest, title: &'a str, body: &'a str) -> Asked<'a, ()>;
 
-    /// Whether a pull request that was listed as open is so still, asked about that one alone: a list may be behind.
-    fn is_open<'a>(&'a self, _pull_request: &'a PullRequest) -> Asked<'a, bool> {
-        Box::pin(std::future::ready(Ok(true)))
+    /// Returns a pull request that was listed as open as it stands now, asked about that one alone: a list may be behind. `None` where
+    /// it is merged or closed by now.
+    fn look<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, Option<PullRequest>> {
+        Box::pin(std::future::ready(Ok(Some(pull_request.clone()))))
     }
 
     /// Closes without merging, with the body that says so.

@@ -346,8 +346,11 @@ impl Forge for Gitea {
         })
     }
 
-    fn is_open<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, bool> {
-        Box::pin(async move { Ok(self.read_one(pull_request).await?.state == "open") })
+    fn look<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, Option<PullRequest>> {
+        Box::pin(async move {
+            let now = Some(self.read_one(pull_request).await?).filter(|now| now.state == "open");
+            Ok(now.map(RawPullRequest::into_plain))
+        })
     }
 
     fn close<'a>(&'a self, pull_request: &'a PullRequest, body: &'a str) -> Asked<'a, ()> {

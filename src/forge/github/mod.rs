@@ -157,8 +157,8 @@ impl Forge for GitHub {
         Box::pin(self.rewritten(pull_request, title, body))
     }
 
-    fn is_open<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, bool> {
-        Box::pin(async move { Ok(self.seen(pull_request).await?.state == "open") })
+    fn look<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, Option<PullRequest>> {
+        Box::pin(self.looked_at(pull_request))
     }
 
     fn close<'a>(&'a self, pull_request: &'a PullRequest, body: &'a str) -> Asked<'a, ()> {

@@ -191,6 +191,12 @@ impl GitHub {
         self.patch(pull_request, &json!({"title": title, "body": body}), "to change a pull request").await
     }
 
+    /// Returns one as it stands now; `None` where it is not open any more.
+    pub(super) async fn looked_at(&self, pull_request: &PullRequest) -> Result<Option<PullRequest>, ForgeError> {
+        let now = self.seen(pull_request).await?;
+        Ok(of_raw(now).filter(|now| now.state == State::Open))
+    }
+
     pub(super) async fn closed(&self, pull_request: &PullRequest, body: &str) -> Result<(), ForgeError> {
         self.patch(pull_request, &json!({"state": "closed", "body": body}), "to close a pull request").await
     }

@@ -318,9 +318,12 @@ impl Forge for GitLab {
         })
     }
 
-    fn is_open<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, bool> {
-        // `locked` is one that is being merged at this moment.
-        Box::pin(async move { Ok(self.read_one(pull_request).await?.state == "opened") })
+    fn look<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, Option<PullRequest>> {
+        Box::pin(async move {
+            // `locked` is one that is being merged at this moment.
+            let now = Some(self.read_one(pull_request).await?).filter(|now| now.state == "opened");
+            Ok(now.map(RawMergeRequest::into_plain))
+        })
     }
 
     fn close<'a>(&'a self, pull_request: &'a PullRequest, body: &'a str) -> Asked<'a, ()> {

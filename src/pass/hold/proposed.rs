@@ -399,7 +399,7 @@ async fn propose_on(
     };
     // What was closed or merged since it was listed holds nothing, whatever is written there.
     let standing = match listed {
-        Standing::Open(open) if !forge.is_open(&open).await.map_err(at_forge)? => Standing::Nothing,
+        Standing::Open(open) if forge.look(&open).await.map_err(at_forge)?.is_none() => Standing::Nothing,
         known => known,
     };
     let (title, text) = words(change, forge);

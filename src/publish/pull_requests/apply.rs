@@ -17,7 +17,8 @@ use crate::model::marker;
 use crate::model::outcome::Landed;
 use crate::model::proposal::Action;
 use crate::model::pull_request::{
-    Glance, HeadBranch, LABEL_REBASE, LABEL_RETRY, Marker, NewPullRequest, Number, PullRequest, PullRequestStyle, State,
+    Glance, HeadBranch, LABEL_HOLD, LABEL_REBASE, LABEL_RETRY, Marker, NewPullRequest, Number, PullRequest,
+    PullRequestStyle, State,
 };
 use crate::model::refusal::{Wish, closed};
 use crate::publish::body;
@@ -87,11 +88,10 @@ pub async fn apply(place: &Place<'_>, base: &CommitId, courses: &mut [Course]) -
         let mut pushed = None;
         let is_left = course.action == Action::LeftAlone;
         for (at, step) in steps.iter().enumerate() {
-            let taken = match stands(place, turned(&steps, step, pushed.is_some())).await {
-                Ok(true) => take(place, base, (&mut tip, &mut pushed), step, course, &mut applied).await,
-                Ok(false) => {
-                    let reason = "it was merged or closed since it was listed: the next pass looks again";
-                    (course.action, course.reason) = (Action::Waiting, Some(reason.to_owned()));
+            let taken = match stopped(place, turned(&steps, step, pushed.is_some()), pushed.is_some()).await {
+                Ok(None) => take(place, base, (&mut tip, &mut pushed), step, course, &mut applied).await,
+                Ok(Some((action, reason))) => {
+                    (course.action, course.reason) = (action, Some(reason));
                     break;
                 }
                 Err(error) => Err(error.into()),
@@ -163,24 +163,40 @@ pub async fn foresee(place: &Place<'_>, base: &CommitId, courses: &mut [Course])
     }
 }
 
-/// Whether what a step turns is still open; also where it turns nothing.
-async fn stands(place: &Place<'_>, turned: Option<&PullRequest>) -> Result<bool, ForgeError> {
-    match (place.forge, turned) {
-        (Some(forge), Some(turned)) => forge.is_open(turned).await,
-        _ => Ok(true),
-    }
+/// Tells why what a step turns is not to be turned by now, if it is not. What has been pushed gets its words also where somebody has
+/// just set the label that holds it: they say what its head brings.
+async fn stopped(
+    place: &Place<'_>,
+    turned: Option<&PullRequest>,
+    is_pushed: bool,
+) -> Result<Option<(Action, String)>, ForgeError> {
+    let (Some(forge), Some(turned)) = (place.forge, turned) else { return Ok(None) };
+    let Some(now) = forge.look(turned).await? else {
+        let reason = "it was merged or closed since it was listed: the next pass looks again";
+        return Ok(Some((Action::Waiting, reason.to_owned())));
+    };
+    // What is noted on one that was listed as held is nothing that people see.
+    let is_known = is_pushed || turned.labels.contains(LABEL_HOLD);
+    Ok(held(&now).filter(|_| !is_known).map(|reason| (Action::LeftAlone, reason)))
 }
 
-/// Returns the pull request that a step turns into something else, at the push of its head or at its new words: who closes or merges it
-/// meanwhile means what stood there before, and what is merged keeps its words.
+/// Tells that a person holds it, if one does.
+fn held(now: &PullRequest) -> Option<String> {
+    now.labels.contains(LABEL_HOLD).then(|| format!("it has the label `{LABEL_HOLD}`"))
+}
+
+/// Returns the pull request that a step turns into something else, at the push of its head or at its new words: who closes, merges or
+/// holds it meanwhile means what stood there before, and what is merged keeps its words.
 fn turned<'a>(steps: &'a [Step], step: &'a Step, is_pushed: bool) -> Option<&'a PullRequest> {
     let of = |step: &'a Step| match step {
         Step::Rewrite { pull_request, .. } => Some(&**pull_request),
         _ => None,
     };
+    let pushes = |step: &Step| matches!(step, Step::Push { .. });
     match step {
         Step::Push { .. } => steps.iter().find_map(of),
-        step => of(step).filter(|_| is_pushed),
+        // What is noted right before a push tells of it alone.
+        step => of(step).filter(|_| is_pushed || !steps.iter().any(pushes)),
     }
 }
 
@@ -265,9 +281,9 @@ async fn take(
         Step::Close { pull_request, body, comment } => {
             if let Some(forge) = place.forge {
                 // A list may be behind, also behind what this very pass has merged.
-                if !forge.is_open(pull_request).await? {
-                    course.action = Action::LeftAlone;
-                    course.reason = Some("it is merged or closed by now: the list was behind".to_owned());
+                let now = forge.look(pull_request).await?;
+                if let Some(reason) = kept_open(pull_request, now.as_ref()) {
+                    (course.action, course.reason) = (Action::LeftAlone, Some(reason));
                     return Ok(());
                 }
                 // What is closed is closed even where nothing may be said on it.
@@ -311,6 +327,13 @@ async fn take(
             }
         }
     }
+}
+
+/// Tells why one is not closed, if it is not, by how it stands `now`.
+fn kept_open(listed: &PullRequest, now: Option<&PullRequest>) -> Option<String> {
+    let Some(now) = now else { return Some("it is merged or closed by now: the list was behind".to_owned()) };
+    let moved = || format!("{} has moved to {}: the next pass looks again", now.head, now.commit.short());
+    held(now).or_else(|| (now.commit != listed.commit).then(moved))
 }
 
 /// Returns a pull request as it is to be opened.
@@ -365,6 +388,10 @@ async fn open(
         course.url = Some(open.url.clone());
         if open.is_armed {
             forge.disarm(open).await?;
+        }
+        if let Some(reason) = held(open) {
+            (course.action, course.reason) = (Action::LeftAlone, Some(reason));
+            return Ok(());
         }
         let open = &open.disarmed();
         if open.marker.as_ref().is_some_and(|marker| marker.unfinished) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tagboat::model::proposal::Action;
 
 use crate::forge::scenarios::{AUTO, HEAD, Kind, PLAIN, Stage, manifest};
-use crate::support::forge::{Fault, Stands};
+use crate::support::forge::{Deed, Fault, Pull, Stands};
 
 /// Longer than anybody waits in silence for a forge's answer, and shorter than the time for one question.
 const SILENCE: Duration = Duration::from_secs(16);
@@ -129,6 +129,39 @@ pub(in crate::forge) async fn what_was_closed_or_merged_is_not_turned_into_somet
         assert_eq!((pulls.len(), pulls[1].state), (2, Stands::Open));
         assert!(pulls[1].title.ends_with("1.6.0"), "{}", pulls[1].title);
     }
+}
+
+/// A person does it right after the list was told: something newer has come, the words are others, or nothing of it is left to do.
+pub(in crate::forge) async fn a_label_or_a_push_that_the_list_did_not_tell_of_is_heeded(kind: Kind) {
+    let begun = async |change: &dyn Fn(&Stage), fault: Fault| {
+        let stage = Stage::new(kind, PLAIN);
+        stage.acts(8).await;
+        change(&stage);
+        let before = stage.only();
+        for fault in [Fault::Labelled("another"), fault] {
+            stage.store.trap("GET", kind.opening, fault);
+        }
+        let outcome = stage.outcome("mirror", 9).await;
+        assert!(stage.store.kept().traps.is_empty(), "{:?}", stage.store.requests());
+        let proposal = outcome.proposals.first().unwrap();
+        let (action, reason) = (proposal.action, proposal.reason.clone().unwrap_or_default());
+        assert_eq!(action, Action::LeftAlone, "{fault:?}: {reason}");
+        let after = stage.only();
+        let text = |pull: &Pull| (pull.state, pull.title.clone(), pull.body.clone(), pull.comments.clone());
+        assert_eq!(text(&before), text(&after), "{fault:?}");
+        (stage, before.sha, reason)
+    };
+    let newer = |stage: &Stage| stage.list(&["1.4.0", "1.5.0", "1.6.0"]);
+    let reworded = |stage: &Stage| stage.store.change(1, |pull| pull.title = "My words".to_owned());
+    let done = |stage: &Stage| stage.push("main", "prod/web.yaml", &manifest("1.5.0"));
+    for change in [&newer as &dyn Fn(&Stage), &reworded, &done] {
+        let (stage, sha, reason) = begun(change, Fault::Meanwhile(Deed::Holds)).await;
+        assert!(reason.contains("`tagboat/hold`"), "{reason}");
+        assert_eq!(stage.store.at(HEAD), Some(sha));
+    }
+    let (stage, sha, reason) = begun(&done, Fault::Pushed).await;
+    assert!(reason.contains("has moved to"), "{reason}");
+    assert_ne!(stage.store.at(HEAD), Some(sha), "what a person pushed is there");
 }
 
 pub(in crate::forge) async fn two_passes_at_once_open_one(kind: Kind) {
