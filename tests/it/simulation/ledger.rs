@@ -18,6 +18,8 @@ use super::world::{Brought, By, Way};
 pub(super) struct Place {
     pub(super) environment: usize,
     pub(super) image: usize,
+    /// The container of its file: by its name a place is told from others of its image.
+    pub(super) container: usize,
     pub(super) value: Value,
 }
 
@@ -79,8 +81,8 @@ pub(super) fn places(git: &Store, setting: &Setting, tree: &Tree) -> Vec<Place> 
     let mut found = Vec::new();
     for (path, blob) in tree {
         if let Some(environment) = setting.environment_of(path.as_str()) {
-            let read = running(git.text(blob)).into_iter();
-            found.extend(read.map(|(image, value)| Place { environment, image, value }));
+            let read = running(git.text(blob)).into_iter().enumerate();
+            found.extend(read.map(|(container, (image, value))| Place { environment, image, container, value }));
         }
     }
     found
@@ -238,12 +240,41 @@ impl Landing {
         own.map(|place| &place.value)
     }
 
-    /// Returns what an environment before runs for a place of an image: the one value that it has everywhere, else the one
-    /// that it has at the same place, since all environments have files of the same names.
-    pub(super) fn stands_for(&self, before: usize, image: usize, place: usize) -> Option<&Value> {
-        let there: Vec<&Value> = self.values(before, image).collect();
-        let first = *there.first()?;
-        if there.iter().all(|value| *value == first) { Some(first) } else { there.get(place).copied() }
+    /// Returns what an environment before runs for a place of an image in another one: the one value that it has everywhere, else the
+    /// one that it has in the container of the same name.
+    pub(super) fn stands_for(
+        &self,
+        (environment, before): (usize, usize),
+        image: usize,
+        place: usize,
+    ) -> Option<&Value> {
+        self.runs_at(before, image, self.counterpart((environment, before), image, place))
+    }
+
+    /// Returns the one value that an environment has everywhere of an image, else the one at a place, where that is told.
+    pub(super) fn runs_at(&self, environment: usize, image: usize, place: Option<usize>) -> Option<&Value> {
+        let mut values = self.values(environment, image);
+        let first = values.next()?;
+        if values.all(|value| value == first) {
+            return Some(first);
+        }
+        self.values(environment, image).nth(place?)
+    }
+
+    /// Returns which place of an environment before is in the container of the same name as a place of another one: all environments
+    /// have files of the same names, but not as many places of each image.
+    pub(super) fn counterpart(
+        &self,
+        (environment, before): (usize, usize),
+        image: usize,
+        place: usize,
+    ) -> Option<usize> {
+        let containers = |environment: usize| {
+            let own = self.places.iter().filter(move |own| own.environment == environment && own.image == image);
+            own.map(|own| own.container)
+        };
+        let container = containers(environment).nth(place)?;
+        containers(before).position(|other| other == container)
     }
 
     /// Whether a person took a version back in one of these environments.

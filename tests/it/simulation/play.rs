@@ -182,7 +182,7 @@ fn said(world: &World, id: usize, outcome: &Outcome, is_disturbed: bool) -> Resu
             }
             // Where it runs several, each place follows the one that it stands for.
             let is_behind = |before: &usize, place: usize, current: &Value| {
-                let there = last.stands_for(*before, image, place);
+                let there = last.stands_for((index, *before), image, place);
                 there.is_some_and(|there| is_lower(&current.tag, &there.tag) && is_followed(&there.tag))
             };
             let mut values = last.values(index, image).enumerate();

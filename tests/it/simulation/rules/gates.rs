@@ -41,7 +41,8 @@ pub(super) fn judge(
             } else {
                 let key = (*before, step.image);
                 let whole = ledger.since(base, *before, step.image, &value);
-                whole.or_else(|| ledger.since_at(base, key, &value, step.place))
+                let place = ledger.landings[base].counterpart((step.environment, *before), step.image, step.place);
+                whole.or_else(|| ledger.since_at(base, key, &value, place?))
             };
             let before = world.setting.environments[*before].name;
             let Some(since) = since else { return violated("soak", format!("{what}: {before} does not run it")) };

@@ -257,14 +257,20 @@ fn came_by(world: &World, session: &Session, step: &Step, way: &[usize]) -> Verd
         let runs_there = values.peek().is_some() && values.all(same);
         // What ran at another place than the one that it stands for is none of its own.
         let is_several = seen.values(*before, step.image).collect::<BTreeSet<_>>().len() > 1;
+        let between = (step.environment, *before);
+        let place = seen.counterpart(between, step.image, step.place);
         let ran_there = |same: &dyn Fn(&Value) -> bool| {
             world.ledger.landings[..=base].iter().any(|one| {
                 let mut values = one.values(*before, step.image);
-                if is_several { values.nth(step.place).is_some_and(same) } else { values.any(same) }
+                match place {
+                    Some(place) if is_several => values.nth(place).is_some_and(same),
+                    None if is_several => false,
+                    _ => values.any(same),
+                }
             })
         };
         // Where it runs several, each place follows the one that it stands for.
-        let is_matched = || seen.stands_for(*before, step.image, step.place).is_some_and(same);
+        let is_matched = || seen.stands_for(between, step.image, step.place).is_some_and(same);
         let was_there = runs_there || is_matched() || (counts_introduced && ran_there(&same));
         if !was_there {
             let before = setting.environments[*before].name;
@@ -321,7 +327,7 @@ fn together(world: &World, session: &Session, moves: &BTreeSet<Step>) -> Verdict
                     let ahead = seen.values(*environment, other).enumerate().find_map(|(place, current)| {
                         let is_ahead =
                             |value: &&Value| is_lower(&lowest.tag, &value.tag) && is_lower(&current.tag, &value.tag);
-                        match seen.stands_for(*before, other, place) {
+                        match seen.stands_for((*environment, *before), other, place) {
                             Some(value) => Some(value).filter(is_ahead),
                             None => seen.values(*before, other).find(is_ahead),
                         }
@@ -382,7 +388,8 @@ fn ran_together(
     }
     let stood = |landing: &Landing, before: usize| {
         let is_it = |(own, place, value): &(usize, usize, &Value)| {
-            landing.stands_for(before, *own, *place).is_some_and(|stood| is_same(stood, value))
+            let there = seen.counterpart((environment, before), *own, *place);
+            landing.runs_at(before, *own, there).is_some_and(|stood| is_same(stood, value))
         };
         after.iter().all(is_it)
     };
