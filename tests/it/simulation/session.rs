@@ -79,8 +79,10 @@ pub(super) struct Round {
     pub(super) proposed: Option<Vec<(BranchName, CommitId)>>,
     /// Whether head branches were listed.
     pub(super) has_heads: bool,
-    /// The head branches that could not be read.
+    /// The head branches that could not be read, at tips that were not read before.
     pub(super) failed_heads: BTreeSet<BranchName>,
+    /// The head branches that were read, each at its tip: what it brings does not change.
+    pub(super) read_heads: BTreeSet<(BranchName, CommitId)>,
     /// Environments of which a file could not be read since head branches were listed first, as long as nothing was asked of a registry
     /// again: a pass that finds something proposed to be held begins anew, and what had failed before that is over.
     pub(super) anew: Option<BTreeSet<usize>>,

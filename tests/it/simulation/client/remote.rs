@@ -138,10 +138,15 @@ impl Remote for Client {
 
     fn head(&self, name: &BranchName, tip: &CommitId, (_, base): (&BranchName, &CommitId)) -> Result<Head, GitError> {
         let lost = |round: &mut Round| {
-            round.failed_heads.insert(name.clone());
+            // Who looks at it once more, as for whether an order still fits the base, has judged whose it is.
+            if !round.read_heads.contains(&(name.clone(), tip.clone())) {
+                round.failed_heads.insert(name.clone());
+            }
         };
         Ok(self.call("reading a head branch", false, lost, |world, id| {
-            world.sessions[id].round.failed_heads.remove(name);
+            let round = &mut world.sessions[id].round;
+            round.failed_heads.remove(name);
+            round.read_heads.insert((name.clone(), tip.clone()));
             let step = world.git.step(tip, &|_| true);
             let on_base = world.git.line(base).any(|(id, _)| Some(id) == step.entry.parent.as_ref());
             let is_empty = world.git.line(base).any(|(id, commit)| id == tip || commit.parents.contains(tip));
