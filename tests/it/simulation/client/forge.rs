@@ -58,6 +58,12 @@ impl Forge for Client {
             }
             let found = rules::open(world, id, &new.head, &commit);
             world.judge(found);
+            // What a person has opened again since they were listed, under another `branchPrefix`, nobody tells of.
+            let listed = world.sessions[id].round.listed.as_deref().unwrap_or_default();
+            let is_new = |(index, pull): &(usize, &Pull)| {
+                pull.is_open() && pull.is_reopened && listed.get(*index).is_some_and(|seen| !seen.is_open())
+            };
+            let beside = world.pulls.iter().enumerate().filter(is_new).map(|(index, _)| index).collect();
             let name = name(&world.sessions[id]);
             world.pulls.push(Pull {
                 state: State::Open,
@@ -74,7 +80,7 @@ impl Forge for Client {
                 approvals: BTreeSet::new(),
                 is_rewritten: false,
                 is_reopened: false,
-                reopened_beside: BTreeSet::new(),
+                reopened_beside: beside,
                 has_lost_head: false,
                 is_withdrawn: false,
                 changed: 0,
