@@ -202,7 +202,7 @@ fn turned<'a>(steps: &'a [Step], step: &'a Step, is_pushed: bool) -> Option<&'a 
 
 /// Whether a step changes nothing before it has looked again.
 fn looks_first(step: &Step) -> bool {
-    matches!(step, Step::Merge { pull_request: Some(_), .. })
+    matches!(step, Step::Merge { pull_request: Some(_), .. } | Step::TakeBack { .. })
 }
 
 /// Looks at once at all pull requests that may be merged and of which nothing else is to be done, that is what a pass finds that has

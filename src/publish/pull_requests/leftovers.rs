@@ -22,6 +22,9 @@ const MOST_NAMED: usize = 20;
 /// The most characters of who holds a version, and why, that are said on a pull request.
 const LONGEST_WHY: usize = 300;
 
+/// Why nobody asks the gates of what has lost its marker and is not wanted any more.
+const UNMARKED: &str = "not asked: nothing of it is left to do, and its body has lost its hidden line";
+
 /// Returns what takes the place of a head branch that nobody wants any more: what stands for its images in its environment, or, where
 /// that is no more, in the one that has its files now. Those of a group that is no more are several.
 pub(super) fn successors<'a>(
@@ -79,7 +82,8 @@ pub(super) fn leftovers(
                 match withdraw(open, head, why) {
                     Some(steps) => Some((Action::Closed, why.told(), steps)),
                     None if open.is_some_and(|open| open.marker.is_none()) => {
-                        left(Kept::Unmarked, name, (open, Vec::new()))
+                        let said = said(Kept::Unmarked, &now, open, (standing, unsure));
+                        left(Kept::Unmarked, name, (open, said))
                     }
                     None => left(Kept::Unknown, name, (open, Vec::new())),
                 }
@@ -160,6 +164,7 @@ fn said(
         }
         Kept::Held if may_turn => not_asked_now(open, HELD),
         Kept::Unknown if may_turn => not_asked_now(open, "not asked while not everything about its image is known"),
+        Kept::Unmarked if may_turn => not_asked_now(open, UNMARKED),
         Kept::Held | Kept::Unknown | Kept::Theirs | Kept::Unmarked | Kept::Record(_) => Vec::new(),
     }
 }

@@ -107,8 +107,10 @@ pub(super) fn may_turn(statuses: &[Status]) -> bool {
 }
 
 /// Takes back on a pull request that is not judged now what its gates have said that may have turned since; nothing where that was done.
+/// Without a marker that can be noted nowhere: each pass looks at the statuses themselves.
 pub(super) fn not_asked_now(open: &PullRequest, why: &'static str) -> Vec<Step> {
-    noted(open, Some(TAKEN_BACK), |open| Step::TakeBack { commit: open.commit.clone(), why })
+    let step = |open: &PullRequest| Step::TakeBack { commit: open.commit.clone(), why };
+    if open.marker.is_none() { vec![step(open)] } else { noted(open, Some(TAKEN_BACK), step) }
 }
 
 /// Does something about statuses, and notes it. Without a marker it could not be known again that it was done.

@@ -76,6 +76,21 @@ pub(in crate::forge) async fn a_gate_takes_back_what_it_said_while_the_image_can
     stage.rests(9).await;
 }
 
+/// A person has written over its body, and the base has by now what it brings: nobody asks its gates again.
+pub(in crate::forge) async fn a_gate_takes_back_what_it_said_on_what_is_left_without_its_hidden_line(kind: Kind) {
+    let stage = Stage::new(kind, WINDOW);
+    stage.acts(9).await;
+    stage.store.change(1, |pull| pull.body = "mine".to_owned());
+    stage.push("main", "prod/web.yaml", &super::manifest("1.5.0"));
+    let (action, reason) = stage.pass(9).await;
+    assert!(action == Some(Action::LeftAlone) && reason.contains("hidden line"), "{reason}");
+    stage.has_said(1, "lost its hidden line");
+    assert_eq!(stage.only().body, "mine");
+    stage.requests();
+    stage.acts(10).await;
+    assert_eq!(stage.requests().1, Vec::<String>::new(), "it is taken back once");
+}
+
 /// What has soaked has soaked, and where no gate is asked nothing was said.
 pub(in crate::forge) async fn what_stays_passed_is_not_taken_back(kind: Kind) {
     for gates in ["    gates: {manual: true}\n", ""] {
