@@ -81,6 +81,8 @@ pub(super) struct Seen {
     tip: Option<CommitId>,
     /// Whether its history was read.
     has_history: bool,
+    /// The images of which something that stood there before could not be read.
+    unread: BTreeSet<usize>,
 }
 
 fn path(image: usize) -> String {
@@ -219,6 +221,9 @@ pub(super) fn judge(world: &World, session: &Session, step: &Step, is_landing: b
     let Some(tip) = session.round.upstream.tip.as_ref().filter(|_| session.round.upstream.has_history) else {
         return violated("no half facts", format!("{what}: upstream was not wholly looked at"));
     };
+    if session.round.upstream.unread.contains(&step.image) {
+        return violated("no half facts", format!("{what}: what it was in upstream before could not be read"));
+    }
     let is_same =
         |value: &Value| value.tag == step.to.tag && (step.to.digest.is_none() || value.digest == step.to.digest);
     let soak = world.setting.upstream.and_then(|drawn| drawn.soak);
@@ -299,7 +304,7 @@ impl There {
 impl Remote for There {
     fn fetch(&self, _: &BranchName) -> Result<CommitId, GitError> {
         self.look("the fetch", |upstream, seen| {
-            *seen = Seen { tip: Some(upstream.git.main.clone()), has_history: false };
+            *seen = Seen { tip: Some(upstream.git.main.clone()), ..Seen::default() };
             upstream.git.main.clone()
         })
     }
@@ -316,15 +321,23 @@ impl Remote for There {
     }
 
     fn read(&self, blob: &BlobId, _: u64) -> Result<Vec<u8>, GitError> {
-        let is_counting = {
+        let (is_counting, of_before) = {
             let world = self.0.world.lock().unwrap();
             let upstream = world.upstream.as_ref().expect("it is there");
             let path = tagboat::model::file::RepoPath::new(".tagboat.yaml").unwrap();
             // Once its configuration is known, that file is looked into as any other that is no environment's.
-            upstream.git.tree(&upstream.git.main).get(&path) != Some(blob)
+            let is_counting = upstream.git.tree(&upstream.git.main).get(&path) != Some(blob);
+            // Once its history is known, a file is the past of its image alone.
+            let of_before: BTreeSet<usize> = match world.sessions[self.0.id].round.upstream.has_history {
+                true => running(upstream.git.text(blob)).into_iter().map(|(image, _)| image).collect(),
+                false => BTreeSet::new(),
+            };
+            (is_counting, of_before)
         };
         let lost = |round: &mut Round| {
-            if is_counting {
+            if !of_before.is_empty() {
+                round.upstream.unread.extend(of_before);
+            } else if is_counting {
                 round.upstream = Seen::default();
             }
         };
