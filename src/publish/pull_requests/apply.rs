@@ -28,6 +28,9 @@ use crate::publish::pull_requests::statuses::{say as say_of_gates, show, take_ba
 use crate::publish::pull_requests::told::tell as tell_of;
 use crate::publish::pull_requests::{Course, Step};
 
+/// What is told where a list was behind.
+const GONE: &str = "it was merged or closed since it was listed: the next pass looks again";
+
 /// The repository that courses are followed on.
 pub struct Place<'a> {
     /// The repository.
@@ -172,8 +175,7 @@ async fn stopped(
 ) -> Result<Option<(Action, String)>, ForgeError> {
     let (Some(forge), Some(turned)) = (place.forge, turned) else { return Ok(None) };
     let Some(now) = forge.look(turned).await? else {
-        let reason = "it was merged or closed since it was listed: the next pass looks again";
-        return Ok(Some((Action::Waiting, reason.to_owned())));
+        return Ok(Some((Action::Waiting, GONE.to_owned())));
     };
     // What is noted on one that was listed as held is nothing that people see.
     let is_known = is_pushed || turned.labels.contains(LABEL_HOLD);
@@ -386,10 +388,15 @@ async fn open(
     let is_here = |one: &&PullRequest| one.base == *place.branch;
     if let Some(open) = before.iter().filter(is_here).find(|one| one.state == State::Open) {
         course.url = Some(open.url.clone());
+        // What was asked about its branch may be behind what was listed: what is closed or merged keeps its words.
+        let Some(now) = forge.look(open).await? else {
+            (course.action, course.reason) = (Action::Waiting, Some(GONE.to_owned()));
+            return Ok(());
+        };
         if open.is_armed {
             forge.disarm(open).await?;
         }
-        if let Some(reason) = held(open) {
+        if let Some(reason) = held(&now) {
             (course.action, course.reason) = (Action::LeftAlone, Some(reason));
             return Ok(());
         }

@@ -164,6 +164,29 @@ pub(in crate::forge) async fn a_label_or_a_push_that_the_list_did_not_tell_of_is
     assert_ne!(stage.store.at(HEAD), Some(sha), "what a person pushed is there");
 }
 
+/// The list tells that a person has closed or merged it, and what is asked about its branch alone does not yet.
+pub(in crate::forge) async fn what_was_closed_or_merged_is_not_opened_in_other_words(kind: Kind) {
+    for is_merged in [false, true] {
+        let stage = Stage::new(kind, PLAIN);
+        stage.acts(8).await;
+        let before = stage.only();
+        match is_merged {
+            true => drop(stage.store.merge(1).unwrap()),
+            false => stage.close(1),
+        }
+        stage.list(&["1.4.0", "1.5.0", "1.6.0"]);
+        stage.store.kept().late_of_heads = 1;
+        let (action, reason) = stage.pass(9).await;
+        assert_eq!((action, stage.store.kept().late_of_heads), (Some(Action::Waiting), 0), "{reason}");
+        let pull = stage.only();
+        assert_eq!((pull.title, pull.body), (before.title, before.body), "what stood there says so for good");
+        assert_eq!(stage.acts(10).await, Some(Action::Opened), "nobody has refused what is newer");
+        let pulls = stage.pulls();
+        assert_eq!((pulls.len(), pulls[1].state), (2, Stands::Open));
+        assert!(pulls[1].title.ends_with("1.6.0"), "{}", pulls[1].title);
+    }
+}
+
 pub(in crate::forge) async fn two_passes_at_once_open_one(kind: Kind) {
     let stage = Stage::new(kind, PLAIN);
     let (one, other) = tokio::join!(stage.outcome("one", 8), stage.outcome("other", 8));

@@ -275,6 +275,7 @@ macro_rules! scenarios {
                 a_listing_that_is_behind_a_merge_closes_nothing
                 what_was_closed_or_merged_is_not_turned_into_something_newer
                 a_label_or_a_push_that_the_list_did_not_tell_of_is_heeded
+                what_was_closed_or_merged_is_not_opened_in_other_words
                 two_passes_at_once_open_one;
             merging:
                 proposes_and_merges_on_the_branch_of_the_environment

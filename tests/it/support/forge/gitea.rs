@@ -169,9 +169,7 @@ fn list(store: &Store, asked: &Asked) -> Answer {
         store.kept().stale -= 1;
         pulls.remove(0);
     }
-    if asked.query("page").is_empty() {
-        store.kept().lag(&mut pulls);
-    }
+    store.kept().lag(&mut pulls, asked.query("page").is_empty());
     let is_open = |pull: &&Pull| pull.state == Stands::Open;
     let wanted = |pull: &&Pull| asked.query("state") == "all" || (asked.query("state") == "open") == is_open(pull);
     // The filters by branch are newer than most servers: this one does not know them.

@@ -534,8 +534,8 @@ fn list(store: &Store, asked: &Asked<'_>) -> Response<Body> {
             kept.stale -= 1;
             pulls.clear();
         }
-        kept.lag(&mut pulls);
     }
+    store.kept().lag(&mut pulls, is_wide);
     pulls.retain(|pull| asked.query("base").is_none_or(|base| base == pull.base));
     pulls.retain(|pull| asked.query("head").is_none_or(|head| head == format!("acme:{}", pull.head)));
     pulls.retain(|pull| asked.query("state") == Some("all") || pull.state == Stands::Open);

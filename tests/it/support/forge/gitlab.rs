@@ -157,9 +157,7 @@ fn list(store: &Store, asked: &Asked) -> Answer {
         store.kept().stale -= 1;
         pulls.remove(0);
     }
-    if asked.query("source_branch").is_empty() {
-        store.kept().lag(&mut pulls);
-    }
+    store.kept().lag(&mut pulls, asked.query("source_branch").is_empty());
     let wanted = |pull: &&Pull| {
         let state = asked.query("state");
         let branch = asked.query("source_branch");

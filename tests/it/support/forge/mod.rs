@@ -186,6 +186,8 @@ pub(crate) struct Kept {
     pub(crate) stale: u32,
     /// How many listings still show as open what is merged or closed.
     pub(crate) late: u32,
+    /// How many answers about the branch of a pull request do.
+    pub(crate) late_of_heads: u32,
     pub(crate) queued: Vec<u64>,
     /// Which left the merge queue without being merged, and why; the place is the hour of the day.
     pub(crate) left: Vec<(u64, &'static str)>,
@@ -532,9 +534,10 @@ impl Kept {
     }
 
     /// Lets a listing lag behind what was merged or closed, as often as it is to.
-    pub(crate) fn lag(&mut self, pulls: &mut [Pull]) {
-        if self.late > 0 && pulls.iter().any(|pull| pull.state != Stands::Open) {
-            self.late -= 1;
+    pub(crate) fn lag(&mut self, pulls: &mut [Pull], is_wide: bool) {
+        let late = if is_wide { &mut self.late } else { &mut self.late_of_heads };
+        if *late > 0 && pulls.iter().any(|pull| pull.state != Stands::Open) {
+            *late -= 1;
             pulls.iter_mut().for_each(|pull| (pull.state, pull.merged) = (Stands::Open, None));
         }
     }
