@@ -507,11 +507,13 @@ fn sort(listed: &[PullRequest], onto: &Onto<'_>, config: &Repository) -> (Vec<Pu
     (own, displaced)
 }
 
-/// Lets a branch be made anew that somebody else has pushed to, once all of it was merged: the forge keeps whose commits they were.
+/// Lets a branch be made anew that is an order's or that somebody else has pushed to, once all of it was merged: the forge keeps whose
+/// commits they were, also where it put no more than a title to what it made of them.
 fn let_go(head: &mut HeadBranch, pull_requests: &[PullRequest]) {
     let of_head = || pull_requests.iter().filter(|one| one.head == head.name);
     let is_merged = of_head().any(|one| one.state == State::Merged && one.commit == head.tip);
-    if !head.is_own && is_merged && !of_head().any(|one| one.state == State::Open) {
+    let stays = !head.is_own || head.is_order || head.is_return;
+    if stays && is_merged && !of_head().any(|one| one.state == State::Open) {
         (head.is_own, head.key, head.is_fresh, head.is_order, head.is_return) = (true, None, false, false, false);
     }
 }

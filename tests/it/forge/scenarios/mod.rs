@@ -329,7 +329,8 @@ macro_rules! scenarios {
                 what_was_ordered_and_is_too_young_is_a_persons_to_merge
                 what_was_ordered_waits_for_a_window_that_has_closed
                 what_only_says_that_it_was_ordered_is_made_anew_from_its_words
-                what_was_ordered_where_a_person_merges_stays_theirs;
+                what_was_ordered_where_a_person_merges_stays_theirs
+                what_was_ordered_and_squashed_under_its_title_alone_keeps_nothing_away;
             people:
                 heeds_a_person_who_closed_it_until_something_newer_comes
                 opens_again_what_a_person_labels_for_a_retry

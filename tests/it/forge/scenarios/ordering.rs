@@ -245,6 +245,28 @@ pub(in crate::forge) async fn what_was_ordered_where_a_person_merges_stays_their
     }
 }
 
+pub(in crate::forge) async fn what_was_ordered_and_squashed_under_its_title_alone_keeps_nothing_away(kind: Kind) {
+    let stage = Stage::new(kind, PLAIN);
+    stage.list(&["1.4.0", "1.5.0", "1.6.0"]);
+    stage.promote(8, "1.5.0").await;
+    stage.store.kept().squashes = true;
+    stage.store.merge(1).unwrap();
+    assert!(stage.store.at(HEAD).is_some(), "its branch stays");
+    stage.push("main", "prod/web.yaml", &(manifest("1.5.0") + "# here\n"));
+    let outcome = stage.outcome("mirror", 9).await;
+    assert_eq!(stage.states(), [Stands::Merged, Stands::Open], "{:#?}", outcome.proposals);
+    assert_eq!(stage.pulls()[1].title, "prod: update web to 1.6.0");
+    // What goes back, too; and its branch goes where nothing is left to propose.
+    let stage = Stage::new(kind, PLAIN);
+    stage.push("main", "prod/web.yaml", &manifest("1.5.0"));
+    stage.order(8, Order::Rollback { environment: "prod".into(), what: WEB.to_owned(), to: None }).await;
+    stage.store.kept().squashes = true;
+    stage.store.merge(1).unwrap();
+    stage.push("main", "prod/web.yaml", &(manifest("1.4.0") + "# here\n"));
+    stage.outcome("mirror", 9).await;
+    assert_eq!((stage.states(), stage.store.at(HEAD)), (vec![Stands::Merged], None));
+}
+
 /// Nobody can approve what is not there: it stands, and is merged by the pass that finds it approved.
 pub(in crate::forge) async fn what_was_ordered_stands_until_it_is_approved(kind: Kind) {
     let stage = Stage::new(kind, &format!("{AUTO}    gates: {{approvals: 1}}\n"));
