@@ -37,7 +37,11 @@ pub(super) fn bound(
             *counts.entry(environment).or_default() += 1;
         }
     }
-    for (wanted, course) in desired.iter().zip(courses) {
+    // What takes the place of one that is closed for that has its turn; where there is none for it, the other one stays.
+    let replacing: BTreeSet<&BranchName> = leftovers.iter().flat_map(|course| &course.instead).collect();
+    let (first, then): (Vec<_>, Vec<_>) =
+        desired.iter().zip(courses).partition(|(wanted, _)| replacing.contains(&wanted.head));
+    for (wanted, course) in first.into_iter().chain(then) {
         let Some(most) = wanted.max_open.filter(|_| !open.contains(&wanted.head) && !course.steps.is_empty()) else {
             continue;
         };

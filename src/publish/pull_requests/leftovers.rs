@@ -12,7 +12,7 @@ use crate::model::marker;
 use crate::model::proposal::Action;
 use crate::model::pull_request::{HeadBranch, LABEL_HOLD, Marker, Number, PullRequest, State};
 use crate::publish::making::is_aside;
-use crate::publish::pull_requests::course::{HELD, disarm, theirs};
+use crate::publish::pull_requests::course::{HELD, disarm, refused, theirs};
 use crate::publish::pull_requests::statuses::{not_asked_now, of_order_now};
 use crate::publish::pull_requests::{Course, Desired, Standing, Step, Unsure, images};
 
@@ -32,17 +32,42 @@ pub(super) fn successors<'a>(
     environment: Option<&EnvironmentName>,
     (desired, courses): (&'a [Desired], &[Course]),
 ) -> Vec<&'a Desired> {
-    let Some(head) = head else { return Vec::new() };
     let stands = |course: &Course| {
         matches!(course.action, Action::Opened | Action::Updated | Action::Unchanged | Action::Enqueued)
     };
-    let is_there = |wanted: &Desired| match environment {
-        Some(environment) => wanted.environment == *environment,
-        None => wanted.commit.files.iter().any(|edit| head.files.contains(&edit.file)),
+    sharing(head, environment, (desired, courses)).filter(|(_, course)| stands(course)).map(|(one, _)| one).collect()
+}
+
+/// Returns what is to take the place of a head branch and cannot yet, for a person keeps it away or too many are open, though nothing of
+/// what the head brings is old.
+fn awaited<'a>(
+    head: Option<&HeadBranch>,
+    environment: Option<&EnvironmentName>,
+    desired: (&'a [Desired], &[Course]),
+    standing: &Standing,
+) -> Option<&'a BranchName> {
+    let is_kept = |wanted: &Desired, course: &Course| {
+        matches!(course.action, Action::LeftAlone | Action::Waiting)
+            && head.is_some_and(|head| head.told.brought.is_no_news_to(&wanted.brought))
+            && (wanted.is_order || refused(wanted, standing).is_none())
     };
-    let there = desired.iter().zip(courses).filter(|(wanted, course)| stands(course) && is_there(wanted));
-    let shares = |wanted: &&Desired| !images(&wanted.commit.plan.message).is_disjoint(&head.images);
-    there.map(|(wanted, _)| wanted).filter(shares).collect()
+    let mut all = sharing(head, environment, desired);
+    all.find(|(wanted, course)| is_kept(wanted, course)).map(|(wanted, _)| &wanted.head)
+}
+
+/// Returns what is wanted for the images of a head branch.
+fn sharing<'a, 'b>(
+    head: Option<&'b HeadBranch>,
+    environment: Option<&'b EnvironmentName>,
+    (desired, courses): (&'a [Desired], &'b [Course]),
+) -> impl Iterator<Item = (&'a Desired, &'b Course)> {
+    let is_there = move |wanted: &Desired| match environment {
+        Some(environment) => wanted.environment == *environment,
+        None => wanted.commit.files.iter().any(|edit| head.is_some_and(|head| head.files.contains(&edit.file))),
+    };
+    let shares =
+        move |wanted: &Desired| head.is_some_and(|head| !images(&wanted.commit.plan.message).is_disjoint(&head.images));
+    desired.iter().zip(courses).filter(move |(wanted, _)| is_there(wanted) && shares(wanted))
 }
 
 /// What is to be done about branches and pull requests that nobody wants any more.
@@ -71,11 +96,16 @@ pub(super) fn leftovers(
         let environment = Some(&key.0).filter(|_| !standing.orphans.contains_key(name));
         let instead = successors(head, environment, (desired, courses_of_desired));
         let kept = kept((&key, &now), (head, open), &instead, unsure);
+        // What is held, and what no pull request asks to merge, waits for nothing.
+        let may_wait = instead.is_empty()
+            && !standing.held.contains_key(name)
+            && (open.is_some() || standing.pull_requests.is_none());
+        let awaited = awaited(head, environment, (desired, courses_of_desired), standing).filter(|_| may_wait);
         let mut replaced_by = Vec::new();
-        let fate = match kept.or(record.map(Kept::Record)) {
+        let fate = match kept.or(record.map(Kept::Record)).or(awaited.map(|_| Kept::Waits)) {
             // What a person has pushed to a branch of their own making is nobody else's business.
             Some(Kept::Theirs) if open.is_none() && standing.pull_requests.is_some() => None,
-            Some(why) => left(why, name, (open, said(why, &now, open, (standing, unsure)))),
+            Some(why) => left(why, (name, awaited), (open, said(why, &now, open, (standing, unsure)))),
             None => {
                 let why = if instead.is_empty() { Why::alone(name, standing) } else { Why::Replaced(&instead) };
                 replaced_by = instead.iter().map(|other| other.head.clone()).collect();
@@ -83,9 +113,9 @@ pub(super) fn leftovers(
                     Some(steps) => Some((Action::Closed, why.told(), steps)),
                     None if open.is_some_and(|open| open.marker.is_none()) => {
                         let said = said(Kept::Unmarked, &now, open, (standing, unsure));
-                        left(Kept::Unmarked, name, (open, said))
+                        left(Kept::Unmarked, (name, None), (open, said))
                     }
-                    None => left(Kept::Unknown, name, (open, Vec::new())),
+                    None => left(Kept::Unknown, (name, None), (open, Vec::new())),
                 }
             }
         };
@@ -112,6 +142,8 @@ enum Kept {
     Unmarked,
     /// A person ordered it, or it goes back by itself: it stays until it is merged or removed.
     Awaited,
+    /// What is to take its place cannot stand yet.
+    Waits,
     /// Nothing but its commit tells what a person refused by closing this pull request.
     Record(Number),
 }
@@ -165,24 +197,41 @@ fn said(
         Kept::Held if may_turn => not_asked_now(open, HELD),
         Kept::Unknown if may_turn => not_asked_now(open, "not asked while not everything about its image is known"),
         Kept::Unmarked if may_turn => not_asked_now(open, UNMARKED),
-        Kept::Held | Kept::Unknown | Kept::Theirs | Kept::Unmarked | Kept::Record(_) => Vec::new(),
+        Kept::Waits if may_turn => not_asked_now(open, "not asked while it waits for what is to take its place"),
+        Kept::Held | Kept::Unknown | Kept::Theirs | Kept::Unmarked | Kept::Waits | Kept::Record(_) => Vec::new(),
     }
 }
 
-/// What is to be said and done about what stays. The forge does not merge it by itself: nobody has judged it in this pass.
+/// What is to be said and done about what stays. The forge does not merge it by itself: nobody has judged it in this pass. `awaited` is
+/// what is to take its place.
 fn left(
     why: Kept,
-    name: &BranchName,
+    (name, awaited): (&BranchName, Option<&BranchName>),
     (open, said): (Option<&PullRequest>, Vec<Step>),
 ) -> Option<(Action, String, Vec<Step>)> {
     let mut steps: Vec<Step> = open.and_then(disarm).into_iter().collect();
     let is_armed = !steps.is_empty();
     steps.extend(said);
+    let action = if why == Kept::Waits { Action::Waiting } else { Action::LeftAlone };
     let reason = match why {
-        Kept::Held => format!("it has the label `{LABEL_HOLD}`, and nothing of it is left to do"),
+        Kept::Held => match awaited {
+            Some(other) => format!("it has the label `{LABEL_HOLD}`, and {other} waits for it"),
+            None => format!("it has the label `{LABEL_HOLD}`, and nothing of it is left to do"),
+        },
+        Kept::Waits => {
+            let other = awaited.map(BranchName::as_str).unwrap_or_default();
+            format!("{other} is to take its place, and does not stand yet")
+        }
         Kept::Theirs => {
             steps.extend(open.map(PullRequest::disarmed).as_ref().map(theirs).unwrap_or_default());
-            format!("somebody else has pushed to {name}: it is theirs now, and nothing is left to propose there")
+            match awaited {
+                Some(other) => {
+                    format!("somebody else has pushed to {name}: it is theirs now, and {other} waits for it")
+                }
+                None => format!(
+                    "somebody else has pushed to {name}: it is theirs now, and nothing is left to propose there"
+                ),
+            }
         }
         Kept::Unmarked => "its body has lost the hidden line by which Tagboat knows it: a person closes it".to_owned(),
         Kept::Unknown | Kept::Awaited if steps.is_empty() => return None,
@@ -197,7 +246,7 @@ fn left(
             number.0
         ),
     };
-    Some((Action::LeftAlone, reason, steps))
+    Some((action, reason, steps))
 }
 
 /// Why nobody wants something any more.

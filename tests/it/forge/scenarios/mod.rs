@@ -316,6 +316,7 @@ macro_rules! scenarios {
                 a_list_that_has_lost_what_runs_closes_nothing
                 closes_what_is_held_and_says_by_whom_why_and_how_that_ends
                 counts_what_is_open_whoever_has_it_in_hand
+                what_is_to_be_replaced_leaves_its_turn_to_what_takes_its_place
                 a_look_writes_nothing_into_the_mirror
                 a_base_that_moved_elsewhere_burns_no_checks_unless_asked_for;
             ordering:
@@ -353,6 +354,7 @@ macro_rules! scenarios {
                 stays_refused_when_the_base_is_edited_by_hand
                 stays_refused_when_its_image_joins_a_group_or_leaves_one
                 what_a_person_holds_or_has_pushed_to_comes_in_no_other_form
+                what_is_wanted_stays_while_what_is_to_replace_it_waits_for_a_person
                 stays_refused_under_another_prefix_and_as_a_commit
                 stays_refused_when_a_person_has_written_another_body
                 stays_refused_when_no_listing_tells_of_it_any_more

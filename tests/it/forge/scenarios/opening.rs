@@ -355,6 +355,41 @@ pub(in crate::forge) async fn a_base_that_moved_elsewhere_burns_no_checks_unless
     }
 }
 
+/// The place of one that is closed is that of what takes its place, and not of what came first.
+pub(in crate::forge) async fn what_is_to_be_replaced_leaves_its_turn_to_what_takes_its_place(kind: Kind) {
+    let stage = Stage::new(kind, "    maxOpen: 1\n").with_two();
+    stage.acts(8).await;
+    assert_eq!(stage.only().head, HEAD);
+    let image = "ghcr.io/acme/db";
+    stage.tags.set(image, ["1.4.0", "1.5.0"]);
+    stage.push("main", "prod/db.yaml", &manifest("1.4.0").replace(WEB, image));
+    stage.reword(|config| {
+        format!("{config}groups: [{{name: shop, images: [ghcr.io/acme/web, ghcr.io/acme/worker]}}]\n")
+    });
+    let outcome = stage.outcome("mirror", 9).await;
+    assert_eq!(stage.states(), [Stands::Closed, Stands::Open], "{:#?}", outcome.proposals);
+    assert_eq!(stage.pulls()[1].head, "tagboat/prod/shop");
+    // Where there is no place for it, what it is to replace stays.
+    let stage = Stage::new(kind, "    maxOpen: 2\n").with_two();
+    stage.outcome("mirror", 8).await;
+    assert_eq!(stage.states(), [Stands::Open; 2]);
+    stage.tags.set(image, ["1.4.0", "1.5.0"]);
+    stage.push("main", "prod/db.yaml", &manifest("1.4.0").replace(WEB, image));
+    stage.reword(|config| {
+        let config = config.replace("maxOpen: 2", "maxOpen: 1");
+        format!("{config}groups: [{{name: shop, images: [ghcr.io/acme/web, ghcr.io/acme/db]}}]\n")
+    });
+    for hour in [9, 10] {
+        let outcome = stage.outcome("mirror", hour).await;
+        let said: Vec<&str> = outcome.proposals.iter().filter_map(|one| one.reason.as_deref()).collect();
+        assert_eq!(stage.states(), [Stands::Open; 2], "{said:?}");
+        assert!(said.contains(&"tagboat/prod/shop is to take its place, and does not stand yet"), "{said:?}");
+    }
+    stage.store.merge(2).unwrap();
+    stage.outcome("mirror", 11).await;
+    assert_eq!(stage.states(), [Stands::Closed, Stands::Merged, Stands::Open]);
+}
+
 pub(in crate::forge) async fn counts_what_is_open_whoever_has_it_in_hand(kind: Kind) {
     const WORKER: &str = "ghcr.io/acme/worker";
     for what in ["held", "pushed to", "not known", "unnecessary"] {

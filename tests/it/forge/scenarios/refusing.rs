@@ -120,6 +120,36 @@ pub(in crate::forge) async fn what_a_person_holds_or_has_pushed_to_comes_in_no_o
     assert_eq!(stage.runs(), "1.5.0");
 }
 
+pub(in crate::forge) async fn what_is_wanted_stays_while_what_is_to_replace_it_waits_for_a_person(kind: Kind) {
+    let stage = Stage::new(kind, PLAIN).with_two();
+    stage.outcome("mirror", 8).await;
+    let before = stage.pulls();
+    assert_eq!(before[1].head, "tagboat/prod/ghcr.io-acme-worker");
+    stage.label(2, "tagboat/hold");
+    stage.configure(PLAIN, "groups: [{name: shop, images: [ghcr.io/acme/*]}]\n");
+    for hour in [9, 10] {
+        let outcome = stage.outcome("mirror", hour).await;
+        assert_eq!(stage.states(), [Stands::Open; 2], "{:#?}", outcome.proposals);
+        assert_eq!((stage.pulls()[0].comments.len(), stage.store.at(HEAD).as_ref()), (0, Some(&before[0].sha)));
+        let first = Stage::stands(&outcome, HEAD);
+        let waits = "tagboat/prod/shop is to take its place, and does not stand yet".to_owned();
+        assert_eq!(first, Some((Action::Waiting, waits)));
+        let held = Stage::stands(&outcome, &before[1].head).map(|one| one.1);
+        assert_eq!(held.as_deref(), Some("it has the label `tagboat/hold`, and tagboat/prod/shop waits for it"));
+    }
+    stage.store.change(2, |pull| pull.labels.clear());
+    stage.outcome("mirror", 11).await;
+    assert_eq!(stage.states(), [Stands::Closed, Stands::Closed, Stands::Open]);
+    // What nobody wants any more goes, whatever waits.
+    let stage = Stage::new(kind, PLAIN).with_two();
+    stage.outcome("mirror", 8).await;
+    stage.label(2, "tagboat/hold");
+    stage.configure(PLAIN, "groups: [{name: shop, images: [ghcr.io/acme/*]}]\n");
+    stage.push("main", "prod/web.yaml", &manifest("1.5.0"));
+    stage.outcome("mirror", 9).await;
+    assert_eq!(stage.states(), [Stands::Closed, Stands::Open]);
+}
+
 pub(in crate::forge) async fn stays_refused_under_another_prefix_and_as_a_commit(kind: Kind) {
     let stage = Stage::refused(kind, AUTO).await;
     stage.configure(AUTO, "pullRequest: {branchPrefix: bots/tagboat-}\n");
