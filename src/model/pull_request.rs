@@ -458,7 +458,7 @@ pub struct HeadBranch {
     pub key: Option<String>,
     /// The images in the trailers of its tip.
     pub images: BTreeSet<String>,
-    /// The files that its tip changes.
+    /// The files that its tip changes; of what an environment left that is no more and somebody else has pushed to, all that it changes.
     pub files: BTreeSet<RepoPath>,
     /// What the trailers of its tip tell, whoever wrote it.
     pub told: Told,
@@ -468,6 +468,8 @@ pub struct HeadBranch {
     pub is_own: bool,
     /// Whether any commit beyond the base says that Tagboat made it, whoever has pushed there or changed it since.
     pub has_own: bool,
+    /// What those commits tell.
+    pub made: Vec<Told>,
     /// Whether a person ordered what it brings, by `rollback` or `promote`, and it is not on the base yet.
     pub is_order: bool,
     /// Whether it goes back by itself from what failed, and that is not on the base yet.

@@ -126,7 +126,12 @@ impl Wish {
         !head.is_own && head.undone.iter().any(|told| self.is_among(told))
     }
 
-    /// Whether the trailers of a commit that was taken back name it.
+    /// Whether somebody else has pushed to a head branch that brings it, where there are no pull requests.
+    pub fn is_taken_over_on(&self, head: &HeadBranch) -> bool {
+        !head.is_own && head.undone.is_empty() && head.made.iter().any(|told| self.is_among(told))
+    }
+
+    /// Whether the trailers of a commit that was taken back, or taken over, name it.
     pub fn is_among(&self, undone: &Told) -> bool {
         undone.environment.as_ref() == Some(&self.environment) && self.brought.is_no_news_to(&undone.brought)
     }
@@ -158,6 +163,16 @@ pub fn kept(one: &PullRequest) -> String {
             "#{number} brings it, and somebody has pointed that at `{base}` instead of `{before}`: it comes in no other way meanwhile"
         ),
         _ => format!("#{number} brings it, and has the label `{LABEL_HOLD}`: it comes in no other way meanwhile"),
+    }
+}
+
+/// Says on which head branch something was taken over, and by which pull request it is to come, where there are any.
+pub fn taken_over(number: Option<Number>, head: &BranchName) -> String {
+    match number {
+        Some(number) => {
+            format!("#{} brings it, and somebody else has pushed to {head}: it is theirs now", number.0)
+        }
+        None => format!("{head} brings it, and somebody else has pushed to it: it is theirs now"),
     }
 }
 

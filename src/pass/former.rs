@@ -14,6 +14,7 @@ use crate::git::{GitError, Remote};
 use crate::model::commit::CommitId;
 use crate::model::decision::Question;
 use crate::model::environment::{BranchName, EnvironmentName};
+use crate::model::file::RepoPath;
 use crate::model::image::ImageName;
 use crate::model::pull_request::{HeadBranch, Marker, PullRequest, State};
 use crate::observe::tree::CommitFiles;
@@ -52,6 +53,26 @@ pub(super) fn was_configured(
     Ok(was.is_some_and(|was| {
         was.environments.named(environment).is_some() && was.pull_request.head_of(environment, group) == head.name
     }))
+}
+
+/// Returns the files that differ between a head branch and what lies below all of it; none where that is deeper than was looked.
+///
+/// # Errors
+///
+/// [`GitError`] when they cannot be read.
+pub(super) fn beneath(
+    remote: &dyn Remote,
+    head: &HeadBranch,
+    base: (&BranchName, &CommitId),
+) -> Result<BTreeSet<RepoPath>, GitError> {
+    let looked = remote.head(&head.name, &head.tip, base)?;
+    let Some(fork) = looked.fork() else { return Ok(BTreeSet::new()) };
+    let blobs = |commit: &CommitId| {
+        let named = remote.entries(commit)?.into_iter().filter_map(|entry| Some((entry.path.ok()?, entry.blob)));
+        Ok::<BTreeSet<_>, GitError>(named.collect())
+    };
+    let (before, after) = (blobs(fork)?, blobs(&head.tip)?);
+    Ok(before.symmetric_difference(&after).map(|(path, _)| path.clone()).collect())
 }
 
 /// The groups of each environment.

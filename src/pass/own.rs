@@ -1,6 +1,6 @@
 //! Whose head branches are, by the configuration of now and of when they were made.
 //!
-//! Entry point: [`look`]. Whoever gives commits another author has not pushed to what stands.
+//! Entry points: [`look`] and [`take_along`]. Whoever gives commits another author has not pushed to what stands.
 
 use std::sync::Arc;
 
@@ -27,6 +27,29 @@ pub(super) fn look(
 ) -> Result<Vec<HeadBranch>, GitError> {
     let before = |parent: &CommitId| style(remote, base.0, parent);
     heads::look(&**remote, base, listed, &Own { now, before: &before }, desired)
+}
+
+/// Knows a head branch as Tagboat's own that was made on the branch on which its environment lived before: what lies beneath it is
+/// that branch's.
+///
+/// # Errors
+///
+/// [`GitError`] as for [`look`].
+pub(super) fn take_along(
+    remote: &Arc<dyn Remote>,
+    head: &mut HeadBranch,
+    elsewhere: &[(BranchName, CommitId)],
+    own: &CommitStyle,
+) -> Result<(), GitError> {
+    for (branch, tip) in elsewhere {
+        let listed = vec![(head.name.clone(), head.tip.clone())];
+        let looked = look(remote, (branch, tip), listed, own, &[])?;
+        if let Some(looked) = looked.into_iter().find(|looked| looked.is_own && looked.key.is_some()) {
+            *head = HeadBranch { is_fresh: false, is_on_tip: false, ..looked };
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Returns how commits on top of one were made, where its files configure that.

@@ -7,7 +7,7 @@ use crate::config::repository::Repository;
 use crate::forge::{Forge, ForgeError};
 use crate::git::{GitError, Remote};
 use crate::model::change::ChangeSet;
-use crate::model::commit::{CommitId, CommitStyle};
+use crate::model::commit::CommitId;
 use crate::model::environment::{BranchName, Environment, EnvironmentName, Predecessor, Publish};
 use crate::model::file::RepoPath;
 use crate::model::gate::{GateName, GateSpec};
@@ -17,7 +17,7 @@ use crate::model::pull_request::{HeadBranch, Listing, PullRequest, State};
 use crate::model::site::Site;
 pub use crate::observe::checks::Asked;
 use crate::pass::former::{Former, Known};
-use crate::pass::own::look;
+use crate::pass::own::{look, take_along};
 use crate::pass::refusals::{self, Recall};
 use crate::pass::run::{Mode, Run};
 use crate::pass::unsure::{held, unsure};
@@ -397,6 +397,9 @@ async fn standing(
         let is_it = move |wanted: &&Desired| wanted.environment == *environment && wanted.group == *group;
         desired.iter().filter(is_it).map(move |wanted| Desired { head: name.clone(), ..wanted.clone() })
     });
+    // Whose files somebody's push changes tells nothing of what stood there before.
+    let is_left = |(name, _): &&(BranchName, CommitId)| !former::is_named_now(name, config);
+    let left: BTreeSet<BranchName> = heads.iter().filter(is_left).map(|(name, _)| name.clone()).collect();
     let (own, wanted) = (config.commit.clone(), desired.iter().cloned().chain(again).collect::<Vec<_>>());
     // Where its environment lived before, or lives by now.
     let mut elsewhere: Vec<_> = tips.iter().filter(|(other, _)| other != onto.branch).cloned().collect();
@@ -409,6 +412,9 @@ async fn standing(
         let mut heads = look(&remote, (&branch, &at), heads, &own, &wanted)?;
         for head in heads.iter_mut().filter(|head| !head.is_own) {
             take_along(&remote, head, &elsewhere, &own)?;
+        }
+        for head in heads.iter_mut().filter(|head| !head.is_own && head.has_own && left.contains(&head.name)) {
+            head.files.extend(former::beneath(&*remote, head, (&branch, &at))?);
         }
         let mut others = BTreeSet::new();
         for head in &heads {
@@ -461,25 +467,6 @@ pub(super) async fn read_told(remote: &Arc<dyn Remote>, standing: &mut Standing)
     });
     let (all, heads) = told.await?;
     (standing.pull_requests, standing.heads) = (Some(all), heads);
-    Ok(())
-}
-
-/// Knows a head branch as Tagboat's own that was made on the branch on which its environment lived before: what lies beneath it is
-/// that branch's.
-fn take_along(
-    remote: &Arc<dyn Remote>,
-    head: &mut HeadBranch,
-    elsewhere: &[(BranchName, CommitId)],
-    own: &CommitStyle,
-) -> Result<(), GitError> {
-    for (branch, tip) in elsewhere {
-        let listed = vec![(head.name.clone(), head.tip.clone())];
-        let looked = look(remote, (branch, tip), listed, own, &[])?;
-        if let Some(looked) = looked.into_iter().find(|looked| looked.is_own && looked.key.is_some()) {
-            *head = HeadBranch { is_fresh: false, is_on_tip: false, ..looked };
-            break;
-        }
-    }
     Ok(())
 }
 

@@ -140,6 +140,38 @@ async fn a_branch_that_somebody_else_pushed_to_is_theirs() {
     assert_eq!((scene.remote.heads("tagboat/").unwrap(), scene.runs()), (theirs, "1.4.0".to_owned()));
 }
 
+/// What a person does to the configuration.
+type Rewording<'a> = &'a dyn Fn(&str) -> String;
+
+#[tokio::test]
+async fn what_somebody_else_pushed_to_comes_in_no_other_form() {
+    let auto = "    publish: autoMerge\n";
+    let changes: [(&str, Rewording<'_>); 3] = [
+        ("joins a group", &|config| format!("{config}groups: [{{name: shop, images: [ghcr.io/acme/*]}}]\n")),
+        ("renamed", &|config| config.replace("name: prod", "name: live")),
+        ("committed", &|config| config.replace("publish: autoMerge", "publish: commit")),
+    ];
+    for (what, change) in changes {
+        let scene = Scene::new(auto, &["1.4.0", "1.5.0"]);
+        scene.pass("2026-11-20T09:00:00Z", Mode::Act).await;
+        scene.remote.push_to_head(HEAD, "notes", "mine");
+        let config = change(&scene.remote.file(".tagboat.yaml"));
+        scene.remote.edit("2026-11-20T09:30:00Z", "Change", &[(".tagboat.yaml", Some(&config))]);
+        for now in ["2026-11-20T10:00:00Z", "2026-11-20T11:00:00Z"] {
+            let outcome = scene.pass(now, Mode::Act).await;
+            assert_eq!((scene.runs().as_str(), scene.heads()), ("1.4.0", vec![HEAD.to_owned()]), "{what}");
+            let said: Vec<&str> = outcome.proposals.iter().filter_map(|one| one.reason.as_deref()).collect();
+            let expected = format!("{HEAD} brings it, and somebody else has pushed to it: it is theirs now");
+            assert!(said.contains(&expected.as_str()), "{what}: {said:?}");
+        }
+        // What is newer is another thing.
+        scene.list(&["1.4.0", "1.5.0", "1.6.0"]);
+        scene.pass("2026-11-20T12:00:00Z", Mode::Act).await;
+        scene.pass("2026-11-20T13:00:00Z", Mode::Act).await;
+        assert_eq!(scene.runs(), "1.6.0", "{what}");
+    }
+}
+
 #[tokio::test]
 async fn auto_merge_moves_the_base_once_its_gates_pass() {
     let gates = "    publish: autoMerge\n    gates: {windows: [{hours: \"09:00-10:00\"}]}\n";

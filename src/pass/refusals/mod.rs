@@ -29,6 +29,7 @@ use crate::pass::propose::{LookError, read_told};
 use crate::pass::refusals::seen::Seen;
 use crate::pass::{Inputs, blocking};
 use crate::promote::Promoted;
+use crate::publish::pull_requests::heads::{Own, is_theirs, made};
 use crate::publish::pull_requests::leftovers::record;
 use crate::publish::pull_requests::told::tell;
 use crate::publish::pull_requests::{Course, Desired, Standing, Step, course, images};
@@ -314,10 +315,11 @@ fn read_silent(past: Option<&dyn Past>, all: &mut [PullRequest]) -> Result<(), S
     Ok(())
 }
 
-/// Leaves what a person's order moves that stands on a head branch; and what was taken back on one, where there are no pull requests to
-/// close.
+/// Leaves what a person's order moves that stands on a head branch, and what stands on one that somebody has pushed to; and what was
+/// taken back on one, where there are no pull requests to close.
 fn leave_for_heads(inputs: &Inputs<'_>, listed: Option<&Listing>, promoted: &mut Promoted) {
     let (known, style) = (former::known(promoted), &inputs.config.pull_request);
+    let own_now = Own { now: &inputs.config.commit, before: &|_| None };
     let mut by_branch: BTreeMap<Option<BranchName>, Vec<&mut Proposal>> = BTreeMap::new();
     for proposal in promoted.proposals.iter_mut().filter(|proposal| is_committed(proposal)) {
         let environment = inputs.config.environments.named(&proposal.environment);
@@ -344,6 +346,7 @@ fn leave_for_heads(inputs: &Inputs<'_>, listed: Option<&Listing>, promoted: &mut
                     if inputs.forge.is_err() {
                         leave_if_among(proposal, style, &heads);
                     }
+                    leave_if_theirs(proposal, style, (&heads, &own_now), listed.filter(|_| inputs.forge.is_ok()));
                     match &orders {
                         Ok(orders) => leave_if_ordered(proposal, orders, listed),
                         Err(error) => wait(std::iter::once(proposal), &error.to_string()),
@@ -417,6 +420,31 @@ fn leave_if_ordered(proposal: &mut Proposal, orders: &[Order<'_>], listed: Optio
         proposal.action = Action::LeftAlone;
         proposal.url = open(head).map(|open| open.url.clone());
         proposal.reason = Some(course::ordered(head));
+    }
+}
+
+/// Leaves what stands on a head branch that somebody else has pushed to: `listed` are the pull requests, where there are any.
+fn leave_if_theirs(
+    proposal: &mut Proposal,
+    style: &PullRequestStyle,
+    (heads, own): (&[(BranchName, Head)], &Own<'_>),
+    listed: Option<&Listing>,
+) {
+    let wish = wish(proposal, style);
+    for (name, head) in heads.iter().filter(|(_, head)| is_committed(proposal) && is_theirs(head, own)) {
+        let open = listed.map(|listed| {
+            let mut open = listed.pull_requests.iter().filter(|one| one.state == State::Open && one.head == *name);
+            open.find(|one| wish.stands_in(one))
+        });
+        let open = match open {
+            Some(None) => continue,
+            None if !made(head, own).any(|entry| wish.is_among(&Told::by(&entry.message))) => continue,
+            open => open.flatten(),
+        };
+        proposal.action = Action::LeftAlone;
+        proposal.url = open.map(|open| open.url.clone());
+        proposal.reason = Some(refusal::taken_over(open.map(|open| open.number), name));
+        return;
     }
 }
 

@@ -2,15 +2,17 @@
 //!
 //! Entry points: `course`, [`refused`], [`kept`] and [`ordered`]. Pure.
 
+use std::collections::BTreeSet;
+
 use crate::model::commit::CommitId;
-use crate::model::environment::{BranchName, Publish};
+use crate::model::environment::{BranchName, EnvironmentName, Publish};
 use crate::model::markdown::{code, plain};
 use crate::model::marker;
 use crate::model::proposal::Action;
 use crate::model::pull_request::{
     HeadBranch, LABEL_HOLD, LABEL_REBASE, LABEL_RETRY, Marker, PullRequest, Rebase, State, USUAL_PREFIX,
 };
-use crate::model::refusal::{Refusal, Wish, kept as kept_by};
+use crate::model::refusal::{Refusal, Wish, kept as kept_by, taken_over};
 use crate::publish::body;
 use crate::publish::pull_requests::leftovers::{Why, withdraw};
 use crate::publish::pull_requests::statuses::{may_turn, not_asked_now, of_order_now};
@@ -174,29 +176,41 @@ fn kept_elsewhere<'a>(
     standing: &Standing,
 ) -> Option<String> {
     let wanted_images = images(&wanted.commit.plan.message);
+    let called = format!("{}/{}", wanted.environment, wanted.group);
+    let prefix = wanted.head.as_str().strip_suffix(&called).unwrap_or(USUAL_PREFIX);
+    // What an environment left that is no more is of the one that has its files by now.
+    let left = standing.orphans.iter().filter(|(_, owners)| owners.contains(&wanted.environment));
+    let left = left.filter_map(|(head, _)| Some(standing.place_of(head, prefix)?.0));
+    let environments: BTreeSet<EnvironmentName> = left.chain([wanted.environment.clone()]).collect();
     let is_same = |head: &&HeadBranch| {
         head.name != wanted.head
-            && head.told.environment.as_ref() == Some(&wanted.environment)
+            && head.told.environment.as_ref().is_some_and(|environment| environments.contains(environment))
             && !head.images.is_disjoint(&wanted_images)
     };
     if let Some(head) = standing.heads.iter().find(|head| head.is_order && is_same(head)) {
         return Some(ordered(&head.name));
     }
     let wish = wish(wanted);
-    if let Some(held) = wish.kept_in(standing.base.as_ref(), others.clone()) {
+    let wishes: Vec<Wish> = environments.into_iter().map(|environment| Wish { environment, ..wish.clone() }).collect();
+    if let Some(held) = wishes.iter().find_map(|wish| wish.kept_in(standing.base.as_ref(), others.clone())) {
         return Some(kept_by(held));
     }
+    if standing.pull_requests.is_none() {
+        let is_theirs =
+            |head: &&HeadBranch| head.name != wanted.head && standing.place_of(&head.name, prefix).is_some();
+        let mut heads = standing.heads.iter().filter(is_theirs);
+        let theirs = heads.find(|head| wishes.iter().any(|wish| wish.is_taken_over_on(head)))?;
+        return Some(taken_over(None, &theirs.name));
+    }
     // A body that was copied to a branch of somebody's own making says nothing.
-    let called = format!("{}/{}", wanted.environment, wanted.group);
-    let prefix = wanted.head.as_str().strip_suffix(&called).unwrap_or(USUAL_PREFIX);
     let is_placed =
         |head: &BranchName| head.as_str().starts_with(USUAL_PREFIX) || standing.place_of(head, prefix).is_some();
     let is_theirs = |one: &PullRequest| {
         is_placed(&one.head) && standing.heads.iter().any(|head| head.name == one.head && !head.is_own)
     };
     let mut open = others.filter(|one| one.state == State::Open && is_theirs(one));
-    let theirs = open.find(|one| wish.stands_in(one))?;
-    Some(format!("#{} brings it, and somebody else has pushed to {}: it is theirs now", theirs.number.0, theirs.head))
+    let theirs = open.find(|one| wishes.iter().any(|wish| wish.stands_in(one)))?;
+    Some(taken_over(Some(theirs.number), &theirs.head))
 }
 
 /// Says on a pull request why what its labels ask for is not done.

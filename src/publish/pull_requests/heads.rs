@@ -156,8 +156,7 @@ fn judge(
     let is_on_tip = entry.parent.as_ref() == Some(base);
     let images = images(&entry.message);
     let (tip, undone) = (head.tip.clone(), head.undone.iter().map(|message| Told::by(message)).collect());
-    let has_own = is_made_by(entry, own)
-        || matches!(&head.beneath, Beneath::Commits(beneath) if beneath.iter().any(|entry| is_made_by(entry, own)));
+    let made: Vec<Told> = made(head, own).map(|entry| Told::by(&entry.message)).collect();
     let files = head.step.changed.iter().map(|changed| changed.path.clone()).collect();
     Ok(HeadBranch {
         name,
@@ -168,7 +167,8 @@ fn judge(
         told,
         undone,
         is_own,
-        has_own,
+        has_own: !made.is_empty(),
+        made,
         is_order,
         is_return,
         is_overtaken: false,
@@ -197,6 +197,26 @@ fn is_ours(remote: &dyn Remote, entry: &LogEntry, own: &Own<'_>) -> Result<bool,
 fn is_made_by(entry: &LogEntry, own: &Own<'_>) -> bool {
     let is_said = || says_tree(&entry.message).is_some();
     Told::by(&entry.message).key.is_some() && (is_said() || own.has(entry, |style| entry.author == style.author))
+}
+
+/// Returns the commits beyond the base, the newest first; of too many of them, the tip alone.
+fn beyond(head: &Head) -> impl Iterator<Item = &LogEntry> {
+    let beneath = match &head.beneath {
+        Beneath::Commits(beneath) => beneath.as_slice(),
+        Beneath::Nothing | Beneath::TooMany => &[],
+    };
+    std::iter::once(&head.step.entry).chain(beneath)
+}
+
+/// Returns those that say that Tagboat made them.
+pub fn made<'a>(head: &'a Head, own: &'a Own<'_>) -> impl Iterator<Item = &'a LogEntry> {
+    beyond(head).filter(|entry| is_made_by(entry, own))
+}
+
+/// Whether somebody else has pushed to a head branch that brings something, as far as its commits say so.
+pub fn is_theirs(head: &Head, own: &Own<'_>) -> bool {
+    let is_made = |entry: &LogEntry| !entry.is_merge && is_made_by(entry, own);
+    !head.is_empty && head.undone.is_empty() && (head.beneath == Beneath::TooMany || !beyond(head).all(is_made))
 }
 
 /// Whether nobody else made any of the commits that lie between the base and the one on top.

@@ -21,6 +21,7 @@ fn head(key: &str) -> HeadBranch {
         undone: Vec::new(),
         is_own: true,
         has_own: true,
+        made: Vec::new(),
         is_order: false,
         is_return: false,
         is_overtaken: false,

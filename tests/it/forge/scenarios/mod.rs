@@ -354,6 +354,8 @@ macro_rules! scenarios {
                 stays_refused_when_the_base_is_edited_by_hand
                 stays_refused_when_its_image_joins_a_group_or_leaves_one
                 what_a_person_holds_or_has_pushed_to_comes_in_no_other_form
+                what_a_person_holds_stays_away_when_its_environment_is_renamed
+                what_a_person_has_pushed_to_is_not_committed
                 what_is_wanted_stays_while_what_is_to_replace_it_waits_for_a_person
                 stays_refused_under_another_prefix_and_as_a_commit
                 stays_refused_when_a_person_has_written_another_body

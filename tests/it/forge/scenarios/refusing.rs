@@ -120,6 +120,58 @@ pub(in crate::forge) async fn what_a_person_holds_or_has_pushed_to_comes_in_no_o
     assert_eq!(stage.runs(), "1.5.0");
 }
 
+pub(in crate::forge) async fn what_a_person_holds_stays_away_when_its_environment_is_renamed(kind: Kind) {
+    for what in ["held", "pushed to", "ordered"] {
+        let stage = Stage::new(kind, AUTO);
+        match what {
+            "ordered" => stage.promote_for_a_person(8, "1.5.0").await,
+            _ => drop(stage.acts(8).await),
+        }
+        stage.check("build", kind.words[0]);
+        match what {
+            "held" => stage.label(1, "tagboat/hold"),
+            "pushed to" => stage.push(HEAD, "notes", "mine\n"),
+            _ => {}
+        }
+        stage.reword(|config| config.replace("name: prod", "name: live"));
+        for hour in [9, 10] {
+            let outcome = stage.outcome("mirror", hour).await;
+            let at = (stage.states(), stage.runs());
+            assert_eq!(at, (vec![Stands::Open], "1.4.0".to_owned()), "{what}: {:#?}", outcome.proposals);
+        }
+        // An environment that has other files is another one.
+        stage.push("main", "dev/web.yaml", &manifest("1.4.0"));
+        stage.reword(|config| format!("{config}  - name: dev\n    files: [dev/**]\n"));
+        stage.outcome("mirror", 11).await;
+        let heads: Vec<String> = stage.pulls().into_iter().map(|pull| pull.head).collect();
+        assert_eq!(heads, [HEAD, "tagboat/dev/ghcr.io-acme-web"], "{what}");
+    }
+}
+
+pub(in crate::forge) async fn what_a_person_has_pushed_to_is_not_committed(kind: Kind) {
+    let stage = Stage::new(kind, PLAIN);
+    stage.acts(8).await;
+    stage.push(HEAD, "notes", "mine\n");
+    stage.configure("    publish: commit\n", "");
+    for hour in [9, 10] {
+        let outcome = stage.outcome("mirror", hour).await;
+        let said: Vec<&str> = outcome.proposals.iter().filter_map(|one| one.reason.as_deref()).collect();
+        let expected = format!("#1 brings it, and somebody else has pushed to {HEAD}: it is theirs now");
+        assert!(said.contains(&expected.as_str()), "{said:?}");
+        assert_eq!((stage.states(), stage.runs().as_str()), (vec![Stands::Open], "1.4.0"));
+    }
+    // What is newer is another thing.
+    stage.list(&["1.4.0", "1.5.0", "1.6.0"]);
+    stage.outcome("mirror", 11).await;
+    assert_eq!((stage.states(), stage.runs().as_str()), (vec![Stands::Open], "1.6.0"));
+    // And Tagboat's own keeps nothing away.
+    let stage = Stage::new(kind, PLAIN);
+    stage.acts(8).await;
+    stage.configure("    publish: commit\n", "");
+    stage.outcome("mirror", 9).await;
+    assert_eq!(stage.runs(), "1.5.0");
+}
+
 pub(in crate::forge) async fn what_is_wanted_stays_while_what_is_to_replace_it_waits_for_a_person(kind: Kind) {
     let stage = Stage::new(kind, PLAIN).with_two();
     stage.outcome("mirror", 8).await;
