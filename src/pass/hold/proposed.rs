@@ -359,6 +359,10 @@ async fn propose_on(
     if change.held.is_empty() && change.released.is_empty() {
         if let (Some(forge), Standing::Open(open)) = (place.forge(), &standing) {
             proposal.url = Some(open.url.clone());
+            // Whoever has pushed to it since it was read has taken it over.
+            if left(place, &head).await? != before.map(|before| before.tip.clone()) {
+                return Err(MakeError::Moved(head).into());
+            }
             forge.close(open, &open.body).await.map_err(at_forge)?;
         }
         if let Some(before) = before {

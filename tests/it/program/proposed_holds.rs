@@ -348,6 +348,26 @@ fn a_label_that_a_person_sets_while_a_pass_looks_leaves_what_is_proposed_to_be_h
 }
 
 #[test]
+fn what_somebody_pushes_to_while_it_is_released_is_not_closed() {
+    for name in ["github", "gitlab", "gitea"] {
+        let scene = Scene::new(Some(name));
+        scene.call(&["hold", "web:1.5.0", "--reason", "loses sessions"]).ended(0);
+        let before = scene.store().pull(1);
+        // By the second list the branch has been read.
+        let list = if name == "gitlab" { "/merge_requests" } else { "/pulls" };
+        for fault in [Fault::Labelled("another"), Fault::Pushed] {
+            scene.store().trap("GET", list, fault);
+        }
+        let released = scene.call(&["release", "web:1.5.0"]).ended(1);
+        assert!(scene.store().kept().traps.is_empty(), "{:?}", scene.store().requests());
+        assert!(words(&released.err).contains("somebody else has pushed to"), "{name}: {released:?}");
+        let pull = scene.store().pull(1);
+        assert_eq!((pull.state, pull.body, pull.comments), (Stands::Open, before.body, Vec::new()), "{name}");
+        assert_ne!(scene.remote.tip(HEAD), before.sha, "{name}: what was pushed is there");
+    }
+}
+
+#[test]
 fn the_branch_of_what_was_proposed_goes_once_the_base_has_it() {
     for name in [None, Some("github"), Some("gitlab"), Some("gitea")] {
         let scene = Scene::new(name);
