@@ -86,6 +86,8 @@ pub struct Outcome {
     pub may_follow: Vec<EnvironmentName>,
     /// What was passed by.
     pub skipped: Vec<Skipped>,
+    /// What of that belongs to what went back by itself: it stays told when later rounds judge anew.
+    pub told: Vec<Skipped>,
     /// What is watched.
     pub watches: Vec<Watch>,
     /// Every hold that stands now, where an order was about them.

@@ -124,7 +124,10 @@ pub(super) fn merge(total: &mut Outcome, mut later: Outcome, landed: &BTreeSet<E
     total.proposals.retain(is_done);
     total.proposals.append(&mut later.proposals);
     total.images.append(&mut later.images);
+    total.told.retain(|row| !later.told.contains(row));
     total.skipped = later.skipped;
+    total.skipped.splice(..0, total.told.iter().cloned());
+    total.told.append(&mut later.told);
     total.watches = later.watches;
     (total.tips, total.follows) = (later.tips, later.follows);
     total.errors = later.errors;

@@ -244,6 +244,8 @@ fn passed_by(planned: &Planned, config: &Repository, outcome: &mut Outcome) {
     rows.extend(observation.absent.iter().cloned());
     rows.extend(planned.promoted.skipped.iter().cloned());
     outcome.skipped.extend(rows);
+    outcome.told = planned.returns.iter().flat_map(|returned| returned.notes.iter().cloned()).collect();
+    outcome.skipped.extend(outcome.told.iter().cloned());
 }
 
 fn place(site: &Site) -> String {

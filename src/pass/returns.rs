@@ -53,6 +53,8 @@ pub struct Return {
     pub held: Vec<Hold>,
     /// What it changes.
     pub changes: ChangeSet,
+    /// What it passes over and what stays behind, for a person.
+    pub notes: Vec<Skipped>,
 }
 
 /// A return as it was made.
@@ -78,8 +80,7 @@ impl Settled {
     pub(super) fn take_place(self, promoted: &mut Promoted) -> (Vec<Return>, Vec<Trouble>) {
         let mut returns = Vec::with_capacity(self.found.len());
         for Made { proposal, commit, hold, held, changes, notes } in self.found {
-            promoted.skipped.extend(notes);
-            returns.push(Return { proposal: promoted.proposals.len(), commit, hold, held, changes });
+            returns.push(Return { proposal: promoted.proposals.len(), commit, hold, held, changes, notes });
             promoted.proposals.push(proposal);
         }
         (returns, self.troubles)
