@@ -46,15 +46,10 @@ enum Says {
 fn watched(world: &World, base: usize, (environment, image): (usize, usize), value: &Value) -> Option<Watched> {
     let landings = &world.ledger.landings[..=base];
     let on_failure = world.setting.environments[environment].on_failure?;
-    let count = |at: usize| landings[at].values(environment, image).filter(|own| *own == value).count();
-    // It came last with the commit that let it stand at more places than before, which it has not lost again since: what went back
-    // from there leaves what stood at the others before.
-    let mut least = count(base);
-    let mut earlier = (1..=base).rev();
-    let brought = earlier.find(|at| {
-        least = least.min(count(*at));
-        least > count(at - 1)
-    })?;
+    let has = |at: usize, place: usize| landings[at].values(environment, image).nth(place) == Some(value);
+    // It came last with the commit by which it has stood at one of its places ever since: another place may have lost it meanwhile.
+    let came_to = |place: usize| (0..=base).rev().take_while(|at| has(*at, place)).last().filter(|at| *at > 0);
+    let brought = (0..landings[base].values(environment, image).count()).filter_map(came_to).max()?;
     let came = &landings[brought];
     if came.brought.by == By::Person || came.brought.way != Way::Forward {
         return None;
