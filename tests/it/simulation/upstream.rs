@@ -83,6 +83,15 @@ pub(super) struct Seen {
     has_history: bool,
     /// The images of which something that stood there before could not be read.
     unread: BTreeSet<usize>,
+    /// The same since a pass may have begun anew, until it reads the history again: then what had failed before that is over.
+    unread_anew: Option<BTreeSet<usize>>,
+}
+
+impl Seen {
+    /// Notes that a pass may begin anew.
+    pub(super) fn may_begin_anew(&mut self) {
+        self.unread_anew = Some(BTreeSet::new());
+    }
 }
 
 fn path(image: usize) -> String {
@@ -221,7 +230,8 @@ pub(super) fn judge(world: &World, session: &Session, step: &Step, is_landing: b
     let Some(tip) = session.round.upstream.tip.as_ref().filter(|_| session.round.upstream.has_history) else {
         return violated("no half facts", format!("{what}: upstream was not wholly looked at"));
     };
-    if session.round.upstream.unread.contains(&step.image) {
+    let mut unread = session.round.upstream.unread.iter().chain(session.round.upstream.unread_anew.iter().flatten());
+    if unread.any(|image| *image == step.image) {
         return violated("no half facts", format!("{what}: what it was in upstream before could not be read"));
     }
     let is_same =
@@ -336,7 +346,8 @@ impl Remote for There {
         };
         let lost = |round: &mut Round| {
             if !of_before.is_empty() {
-                round.upstream.unread.extend(of_before);
+                let seen = &mut round.upstream;
+                seen.unread_anew.as_mut().unwrap_or(&mut seen.unread).extend(of_before);
             } else if is_counting {
                 round.upstream = Seen::default();
             }
@@ -353,6 +364,9 @@ impl Remote for There {
     ) -> Result<Line, GitError> {
         self.look("the history", |upstream, seen| {
             seen.has_history = true;
+            if let Some(failed) = seen.unread_anew.take() {
+                seen.unread = failed;
+            }
             let line = upstream.git.line(tip).take(limit);
             let steps: Vec<_> = line.map(|(commit, _)| upstream.git.step(commit, wanted)).collect();
             let whole = steps.last().is_some_and(|step| step.entry.parent.is_none());

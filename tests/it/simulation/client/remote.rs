@@ -129,6 +129,7 @@ impl Remote for Client {
             let round = &mut world.sessions[id].round;
             if round.proposed.is_none() {
                 (round.proposed, round.anew) = (Some(of_holds), Some(BTreeSet::new()));
+                round.upstream.may_begin_anew();
             }
             round.has_heads = true;
             let heads = world.git.heads.iter().filter(|(name, _)| name.as_str().starts_with(prefix));
