@@ -267,19 +267,8 @@ impl Search<'_> {
             if let Some(reason) = self.unwatched(name) {
                 return Candidate::Blocked(format!("whether {} failed in {name} is not known: {reason}", step.to));
             }
-            let is_meant = |watch: &&Watch| {
-                watch.environment == **name && watch.image == *image && is_same(&watch.value, &step.to)
-            };
-            if let Some(watch) = self.watches.iter().filter(|watch| watch.has_failed()).find(is_meant) {
-                let why = format!("in {name}, it {}", watch.told());
-                return Candidate::Held(Box::new(step), Holding::standing(why));
-            }
-            // Whether it failed could not be asked this time; where nobody can ever be asked, nothing waits for it.
-            let is_unknown = |watch: &&Watch| matches!(watch.state, WatchState::Unknown(_));
-            if let Some(watch) =
-                self.watches.iter().filter(is_unknown).find(is_meant).filter(|_| self.observation.has_forge)
-            {
-                return Candidate::Undecided(format!("in {name}, {} is {}", step.to, watch.told()));
+            if let Some(candidate) = self.watched(name, &step) {
+                return candidate;
             }
         }
         let alike = self.alike(environment, image);
@@ -299,6 +288,34 @@ impl Search<'_> {
                 return Candidate::Held(Box::new(step), Holding::standing(why));
             }
         }
+        self.unless_late(environment, step, concerned)
+    }
+
+    /// Says of a step of an environment that no other one comes before whether what comes stands there already and failed.
+    pub(super) fn admit_there(&self, environment: &Environment, step: Move) -> Candidate {
+        match self.watched(&environment.name, &step) {
+            Some(candidate) => candidate,
+            None => self.unless_late(environment, step, vec![&environment.name]),
+        }
+    }
+
+    /// Says what keeps a step back as long as what comes is watched in an environment: that it failed, or that this could not be asked.
+    fn watched(&self, name: &EnvironmentName, step: &Move) -> Option<Candidate> {
+        let is_meant =
+            |watch: &&Watch| watch.environment == *name && watch.image == step.image && is_same(&watch.value, &step.to);
+        if let Some(watch) = self.watches.iter().filter(|watch| watch.has_failed()).find(is_meant) {
+            let why = format!("in {name}, it {}", watch.told());
+            return Some(Candidate::Held(Box::new(step.clone()), Holding::standing(why)));
+        }
+        // Whether it failed could not be asked this time; where nobody can ever be asked, nothing waits for it.
+        let is_unknown = |watch: &&Watch| matches!(watch.state, WatchState::Unknown(_));
+        let unknown = self.watches.iter().filter(is_unknown).find(is_meant).filter(|_| self.observation.has_forge)?;
+        Some(Candidate::Undecided(format!("in {name}, {} is {}", step.to, unknown.told())))
+    }
+
+    /// Takes a step, unless what comes failed in one of these environments while nobody looked.
+    fn unless_late(&self, environment: &Environment, step: Move, concerned: Vec<&EnvironmentName>) -> Candidate {
+        let image = &step.image;
         let watch = match concerned.into_iter().find_map(|name| self.late(environment, name, &step)) {
             None => return Candidate::Move(Box::new(step)),
             Some(Asked::Beyond(name)) => {

@@ -306,15 +306,18 @@ fn candidate(search: &mut Search<'_>, decision: &Decision, environment: &Environ
     match &decision.verdict {
         Verdict::Keep => Candidate::Keep,
         Verdict::Undecided(reason) => Candidate::Undecided(reason.clone()),
-        Verdict::Move { to, step } => Candidate::Move(Box::new(Move {
-            image: decision.question.image.clone(),
-            from: decision.question.current.clone(),
-            to: to.clone(),
-            step: *step,
-            pin: decision.question.policy.pins(),
-            sites: decision.question.sites.clone(),
-            published: published(search.observation, &decision.question.image, to),
-        })),
+        Verdict::Move { to, step } => {
+            let step = Move {
+                image: decision.question.image.clone(),
+                from: decision.question.current.clone(),
+                to: to.clone(),
+                step: *step,
+                pin: decision.question.policy.pins(),
+                sites: decision.question.sites.clone(),
+                published: published(search.observation, &decision.question.image, to),
+            };
+            search.admit_there(environment, step)
+        }
     }
 }
 

@@ -88,17 +88,19 @@ pub(super) fn late(
     let on_failure = environment.on_failure.as_ref()?;
     let own = decisions.iter().map(|decision| &decision.question);
     let own: Vec<&Question> = own.filter(|question| question.environment == environment.name).collect();
-    let mut meant =
-        own.iter().filter(|question| question.image == *version.image && (version.is_it)(&question.current));
-    let begun = match meant.next() {
-        Some(question) => {
-            let sites: Vec<usize> =
-                question.sites.iter().chain(meant.flat_map(|other| &other.sites)).copied().collect();
-            let standing = (version.image, &question.current, sites.as_slice());
-            begun(observation, environment, on_failure, standing, &own, Time::Over)
-        }
-        None if version.counts_gone => gone(observation, environment, on_failure, version, &own),
-        None => Vec::new(),
+    // Written in several ways, as with a digest at one place and without at another one, it came to each of them by itself.
+    let mut standing: BTreeMap<&Value, Vec<usize>> = BTreeMap::new();
+    for question in own.iter().filter(|question| question.image == *version.image && (version.is_it)(&question.current))
+    {
+        standing.entry(&question.current).or_default().extend(&question.sites);
+    }
+    let begun = if standing.is_empty() && version.counts_gone {
+        gone(observation, environment, on_failure, version, &own)
+    } else {
+        let of = |(value, sites): (_, Vec<usize>)| {
+            begun(observation, environment, on_failure, (version.image, value, &sites), &own, Time::Over)
+        };
+        standing.into_iter().flat_map(of).collect()
     };
     begun.into_iter().find_map(|begun| judged_late(observation, begun, inquiry, forge))
 }

@@ -104,3 +104,37 @@ fn a_bound_that_is_reached_is_no_failure_and_holds_back_what_was_not_begun() {
     (0..MOST_ASKED).for_each(|_| scene.0.inquiries.count(Concern::Late));
     assert_eq!(asked(&run(&scene)).len(), 20, "what was begun is asked to its end");
 }
+
+/// The rows of `dev` alone, where one place has what came at one o'clock and another one is to have it.
+fn beside(running: &str, came: &str, to: &str) -> (Vec<String>, Option<String>, Option<String>) {
+    let (mut observation, _, mut environments) = scene();
+    environments.0.truncate(1);
+    let mut timeline = timeline(&[("1.0.0", 0), (came, 1)]);
+    timeline.shifts[0].word.depth = 60;
+    let past = Past { timeline: Some(timeline), ..Past::default() };
+    observation.pasts.insert(("dev".into(), WEB.parse().unwrap()), Ok(past));
+    let mut other = decision(WEB, "dev", running);
+    other.verdict = Verdict::Move { to: value(to), step: None };
+    let mut scene = (observation, vec![other, decision(WEB, "dev", came)], environments);
+    let asked = asked(&run(&scene));
+    let commits: Vec<CommitId> = scene.0.line_of(&"dev".into()).to_vec();
+    for commit in &commits {
+        scene.0.reports.insert(commit.clone(), Ok(Vec::new()));
+    }
+    let quiet = told(&run(&scene)).pop();
+    scene.0.reports.insert(commits[60].clone(), report(CheckState::Failed, 10));
+    (asked, quiet, told(&run(&scene)).pop())
+}
+
+#[test]
+fn what_failed_at_one_place_goes_to_no_other_place_of_its_environment_either() {
+    for (running, came) in [("1.0.0", "1.3.0"), ("1.3.0", "1.3.0@a"), ("1.0.0", "1.3.0@a")] {
+        let (asked, quiet, failed) = beside(running, came, came);
+        assert!(asked.contains(&"d60".to_owned()), "{running} to {came}: {asked:?}");
+        assert!(quiet.as_ref().is_some_and(|row| row.ends_with("committed")), "{running} to {came}: {quiet:?}");
+        assert!(failed.as_ref().is_some_and(|row| row.ends_with("held")), "{running} to {came}: {failed:?}");
+    }
+    // Another build of it is another thing.
+    let (asked, _, failed) = beside("1.0.0", "1.3.0@a", "1.3.0@b");
+    assert!(asked.is_empty() && failed.is_some_and(|row| row.ends_with("committed")));
+}
