@@ -21,6 +21,9 @@ use crate::publish::pull_requests::{Answer, Course, Desired, Standing, Step, ima
 /// Why nobody asks the gates of what a person holds.
 pub(super) const HELD: &str = "not asked while it has the label `tagboat/hold`";
 
+/// The same of what a person has in hand under another name.
+const IN_HAND: &str = "not asked while a person has the same in hand elsewhere";
+
 /// What is noted where the head is being moved.
 const UNSAID: &str = "nothing yet";
 
@@ -74,6 +77,9 @@ pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Sta
     let others = all.filter(|one| one.head != wanted.head);
     if let Some(why) = kept_elsewhere(wanted, others, standing).filter(|_| !wanted.is_order) {
         leave(why);
+        if let Some(open) = open.filter(|_| may_turn(&wanted.statuses)) {
+            course.steps.extend(not_asked_now(open, IN_HAND));
+        }
         return course;
     }
     // What is open for something else that nobody wants any more must not turn into what was refused.

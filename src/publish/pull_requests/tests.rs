@@ -1,8 +1,9 @@
 use super::*;
 use crate::model::brought::Told;
 use crate::model::commit::{CommitPlan, Identity};
+use crate::model::gate::GateName;
 use crate::model::marker;
-use crate::model::pull_request::{Armed, LABEL_RETRY, Marker, Number, State, Was};
+use crate::model::pull_request::{Armed, CheckState, LABEL_RETRY, Marker, Number, State, Was};
 
 const HEAD: &str = "tagboat/prod/web";
 
@@ -300,4 +301,44 @@ fn an_order_of_which_no_pull_request_is_open_is_left_alone_with_what_is_to_be_do
     assert!(reason(None).ends_with("it stays until it is merged, or the branch removed"));
     let open = pull_request(1, State::Open, "order");
     assert!(reason(Some(vec![open])).ends_with("it stays until it is merged, or the branch removed"));
+}
+
+#[test]
+fn what_gates_said_of_what_stays_for_an_order_under_another_name_is_taken_back() {
+    let former = BranchName::from("bots/prod/web");
+    let of_web = |name: &BranchName, key| {
+        let images = BTreeSet::from(["ghcr.io/acme/web".to_owned()]);
+        HeadBranch { name: name.clone(), images, ..head(key) }
+    };
+    let order = HeadBranch { is_order: true, ..of_web(&HEAD.into(), "order") };
+    let open = PullRequest { head: former.clone(), ..pull_request(2, State::Open, "key") };
+    let planned = |gate: GateName, open: &PullRequest| {
+        let mut wanted = Desired { head: former.clone(), body: open.body.clone(), ..wanted("key") };
+        wanted.commit.plan.message = format!("message\n\n{TRAILER_IMAGE}: ghcr.io/acme/web 1.4.0 -> 1.5.0\n");
+        let text = "passed".to_owned();
+        wanted.statuses = vec![Status { context: gate.context(), state: CheckState::Passed, text }];
+        let standing = Standing {
+            heads: vec![order.clone(), of_web(&former, "key")],
+            pull_requests: Some(vec![pull_request(1, State::Closed, "order"), open.clone()]),
+            former: BTreeMap::from([(former.clone(), ("prod".into(), "web".to_owned()))]),
+            ..Standing::default()
+        };
+        let mut courses = plan(&[wanted], &standing, "tagboat/", &Unsure::default());
+        courses.retain(|course| course.head == former);
+        assert_eq!((courses.len(), courses[0].action), (1, Action::LeftAlone));
+        assert!(
+            courses[0]
+                .reason
+                .as_deref()
+                .unwrap_or_default()
+                .starts_with("a person ordered what stands in tagboat/prod/web")
+        );
+        courses.remove(0).steps
+    };
+    let steps = planned(GateName::Freezes, &open);
+    let [Step::TakeBack { commit, why }, Step::Rewrite { body, .. }] = steps.as_slice() else { panic!("{steps:?}") };
+    assert_eq!((commit, *why), (&open.commit, "not asked while a person has the same in hand elsewhere"));
+    // The body notes that it was done, and what stays passed is not taken back.
+    let noted = PullRequest { body: body.clone(), marker: marker::read(body), ..open.clone() };
+    assert_eq!((planned(GateName::Freezes, &noted), planned(GateName::Soak, &open)), (Vec::new(), Vec::new()));
 }
