@@ -3,14 +3,15 @@
 //! Entry point: [`Brought`]. Versions are compared as they are written, tag and digest; it does not say which one is newer.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 
-use crate::model::commit::{TRAILER_ENVIRONMENT, TRAILER_IMAGE, TRAILER_KEY, TRAILER_ORDER};
+use crate::model::commit::{TRAILER_ENVIRONMENT, TRAILER_FAILED, TRAILER_IMAGE, TRAILER_KEY, TRAILER_ORDER};
 use crate::model::environment::EnvironmentName;
 use crate::model::image::ImageName;
 use crate::model::site::Value;
 
-/// The versions that a change brings, by image. Empty of what a person ordered and of what goes back: those are known by their
-/// keys alone.
+/// The versions that a change brings, by image; of what goes back by itself each with the one that it leaves, for whoever refuses a
+/// version has not refused to go back to it from a worse one. Empty of what a person ordered: that is known by its key alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Brought(BTreeMap<String, BTreeSet<String>>);
 
@@ -18,6 +19,11 @@ impl Brought {
     /// Returns what some moves bring.
     pub fn of<'a>(moves: impl IntoIterator<Item = (&'a ImageName, &'a Value)>) -> Self {
         moves.into_iter().map(|(image, to)| (image.to_string(), to.to_string())).collect()
+    }
+
+    /// Returns what some moves bring that go back by themselves: each with what it leaves.
+    pub fn back<'a>(moves: impl IntoIterator<Item = (&'a ImageName, &'a Value, &'a Value)>) -> Self {
+        moves.into_iter().map(|(image, from, to)| (image.to_string(), left(from, to))).collect()
     }
 
     /// Whether it names no image.
@@ -35,6 +41,11 @@ impl Brought {
         self.0.iter().flat_map(|(image, versions)| versions.iter().map(|version| (image.as_str(), version.as_str())))
     }
 
+    /// Returns every image with each of its versions that come, and do not go back.
+    pub fn coming(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.pairs().filter(|(_, version)| !version.starts_with(LEAVES))
+    }
+
     /// Whether nothing newer came for what both bring: they have an image in common, and of each such image this brings no
     /// version that the other one does not. Who refuses a group refuses its images also where they come alone, and who
     /// refuses an image refuses the group that it comes with; once one of what was refused has something newer, all may come.
@@ -43,6 +54,14 @@ impl Brought {
         let is_known = |version: &String, known: &BTreeSet<String>| known.iter().any(|other| is_same(version, other));
         common.peek().is_some() && common.all(|(own, known)| own.iter().all(|version| is_known(version, known)))
     }
+}
+
+/// What leads the version that is left by what goes back; no tag begins so.
+const LEAVES: char = '<';
+
+/// Writes what goes back, without spaces.
+fn left(from: impl Display, to: impl Display) -> String {
+    format!("{LEAVES}{from}>{to}")
 }
 
 impl FromIterator<(String, String)> for Brought {
@@ -80,15 +99,18 @@ impl Told {
     pub fn by(message: &str) -> Self {
         let of =
             |name: &'static str| message.lines().filter_map(move |line| line.strip_prefix(name)?.strip_prefix(": "));
-        let is_order = of(TRAILER_ORDER).next().is_some();
+        let (is_order, goes_back) = (of(TRAILER_ORDER).next().is_some(), of(TRAILER_FAILED).next().is_some());
         let step = |line: &str| {
-            let (image, (_, to)) = (line.split(' ').next()?, line.rsplit_once(" -> ")?);
-            Some((image.to_owned(), to.trim().to_owned()))
+            let (before, to) = line.rsplit_once(" -> ")?;
+            let (image, from) = before.split_once(' ').unwrap_or((before, ""));
+            let (from, to) = (from.trim_matches('"'), to.trim());
+            Some((image.to_owned(), if goes_back { left(from, to) } else { to.to_owned() }))
         };
+        let is_known = !is_order || goes_back;
         Self {
             environment: of(TRAILER_ENVIRONMENT).next_back().map(|name| name.trim().into()),
             key: of(TRAILER_KEY).next_back().map(|key| key.trim().to_owned()),
-            brought: if is_order { Brought::default() } else { of(TRAILER_IMAGE).filter_map(step).collect() },
+            brought: if is_known { of(TRAILER_IMAGE).filter_map(step).collect() } else { Brought::default() },
         }
     }
 }
@@ -133,5 +155,25 @@ mod tests {
         assert_eq!((told.environment, told.key.as_deref()), (Some("prod".into()), Some("k")));
         let told = Told::by(&format!("{message}Tagboat-Order: promote\n"));
         assert!(told.brought.is_empty() && told.key.is_some());
+    }
+
+    #[test]
+    fn what_goes_back_is_told_with_what_it_leaves_and_is_none_of_what_comes() {
+        let message = "prod: roll web back to 1.4.0\n\nTagboat-Environment: prod\nTagboat-Image: ghcr.io/acme/web 1.5.0 -> \
+                       1.4.0\nTagboat-Image: ghcr.io/acme/fixes \"gh-2\" -> gh-1\nTagboat-Order: rollback\n\
+                       Tagboat-Failed: deploy/prod failed\n";
+        let value = |tag: &str| Value { tag: Some(tag.parse().unwrap()), digest: None };
+        let back =
+            |image: &str, from: &str, to: &str| Brought::back([(&image.parse().unwrap(), &value(from), &value(to))]);
+        let (told, web) = (Told::by(message).brought, back("ghcr.io/acme/web", "1.5.0", "1.4.0"));
+        for part in [&web, &back("ghcr.io/acme/fixes", "gh-2", "gh-1")] {
+            assert!(part.is_no_news_to(&told) && part.coming().next().is_none(), "{part:?}");
+        }
+        for other in [back("ghcr.io/acme/web", "1.6.0", "1.4.0"), back("ghcr.io/acme/web", "1.5.0", "1.3.0")] {
+            assert!(!other.is_no_news_to(&told), "{other:?}");
+        }
+        let forward = brought(&[("ghcr.io/acme/web", "1.4.0")]);
+        assert!(!forward.is_no_news_to(&told) && !web.is_no_news_to(&forward));
+        assert_eq!(forward.coming().count(), 1);
     }
 }

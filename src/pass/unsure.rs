@@ -65,7 +65,7 @@ pub(super) fn held(
         let environment = config.environments.named(head.told.environment.as_ref()?)?;
         let mut concerned = promote::order::before(environment, &config.environments);
         concerned.push(&environment.name);
-        head.told.brought.pairs().find_map(|(image, version)| {
+        head.told.brought.coming().find_map(|(image, version)| {
             let tag: Tag = version.split('@').next()?.parse().ok()?;
             let name: ImageName = image.parse().ok()?;
             let observation = &planned.observation;

@@ -244,7 +244,7 @@ pub fn ordered(
     let is_merged = environment.is_some_and(|environment| environment.publish == Publish::AutoMerge);
     let publish = if is_merged { proposal.publish } else { Publish::PullRequest };
     let writing = Writing { key, template: None, environment, notes: "", limit, is_order: true };
-    told(&Proposal { publish, ..proposal.clone() }, changes, message, &writing)
+    told((&Proposal { publish, ..proposal.clone() }, changes), message, Brought::default(), &writing)
 }
 
 /// Writes the body of what goes back by itself, likewise.
@@ -256,10 +256,11 @@ pub fn returned(
     limit: usize,
 ) -> String {
     let writing = Writing { key, template: None, environment, notes: "", limit, is_order: false };
-    told(proposal, changes, message, &writing)
+    let brought = Brought::back(changes.iter().map(|change| (&change.image, &change.from, &change.to)));
+    told((proposal, changes), message, brought, &writing)
 }
 
-fn told(proposal: &Proposal, changes: &[Change], message: &str, writing: &Writing<'_>) -> String {
+fn told((proposal, changes): (&Proposal, &[Change]), message: &str, brought: Brought, writing: &Writing<'_>) -> String {
     let told: Vec<&str> = message
         .lines()
         .skip(1)
@@ -286,7 +287,7 @@ fn told(proposal: &Proposal, changes: &[Change], message: &str, writing: &Writin
         );
     }
     // The reason and the gates lead the line with their own names, so that nothing of them begins one.
-    let hidden = hidden(proposal, writing.key, Brought::default());
+    let hidden = hidden(proposal, writing.key, brought);
     let room = writing.limit.saturating_sub(hidden.chars().count() + 4 + ROOM_FOR_BEFORE);
     format!("{}\n\n{hidden}\n", usual(told, (proposal, changes), writing, room).trim_end())
 }

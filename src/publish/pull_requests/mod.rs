@@ -46,7 +46,7 @@ pub struct Desired {
     pub publish: Publish,
     /// The hash of its content.
     pub key: String,
-    /// The versions that it brings; empty of what was ordered or goes back.
+    /// The versions that it brings; empty of what was ordered.
     pub brought: Brought,
     /// Its head branch.
     pub head: BranchName,
@@ -360,8 +360,9 @@ pub fn returned(
 ) -> Desired {
     let words = (commit.plan.message.as_str(), commit.key.as_str());
     let body = body::returned(proposal, changes, words, environment, limit);
+    let brought = Brought::back(changes.iter().map(|change| (&change.image, &change.from, &change.to)));
     let ordered = ordered(proposal, changes, commit, style, limit, environment);
-    Desired { proposal: index, body, is_order: false, ..ordered }
+    Desired { proposal: index, body, brought, is_order: false, ..ordered }
 }
 
 /// Turns what a person ordered into the pull request that should stand for it.
@@ -437,7 +438,7 @@ impl Unsure {
             let mut known = environments.iter().filter_map(|one| self.doubtful.get(&key(image, one)));
             known.any(|running| !running.contains(version))
         };
-        let mut pairs = brought.into_iter().flat_map(Brought::pairs);
+        let mut pairs = brought.into_iter().flat_map(Brought::coming);
         images.iter().any(is_unknown) || pairs.any(|(image, version)| is_doubtful(image, version))
     }
 }

@@ -1117,6 +1117,28 @@ pub(super) async fn a_person_who_closes_a_return_has_refused_it(kind: Kind) {
     }
 }
 
+pub(super) async fn who_refuses_the_return_of_a_group_refuses_that_of_each_of_its_images(kind: Kind) {
+    let stage = Stage::new(kind, BY_MERGE);
+    let config = String::from_utf8(stage.store.repository.show("main", ".tagboat.yaml")).unwrap();
+    stage.push(".tagboat.yaml", &format!("{config}groups: [{{name: shop, images: [{WEB}, {API}]}}]\n"));
+    stage.list(API, &["1.4.0", "1.5.0"]);
+    stage.pass("08:00").await;
+    let brought = stage.brought("staging/web.yaml");
+    assert_eq!(brought, stage.brought("staging/api.yaml"));
+    stage.failed(&brought, "argocd/staging");
+    stage.pass("08:10").await;
+    assert_eq!(stage.store.pull(1).title, "staging: rollback 2 images");
+    stage.store.change(1, |pull| pull.state = Stands::Closed);
+    stage.push("staging/api.yaml", &manifest(API, "1.4.0"));
+    for time in ["08:20", "08:30"] {
+        let outcome = stage.pass(time).await;
+        let is_back = |one: &&Proposal| one.moves.iter().any(|step| step.to.to_string() == "1.4.0");
+        let back = outcome.proposals.iter().find(is_back).unwrap();
+        assert_eq!((back.moves.len(), back.moves[0].image.as_str(), back.action), (1, WEB, Action::LeftAlone));
+        assert_eq!((stage.store.kept().pulls.len(), stage.web()[1].as_str()), (1, "1.5.0"));
+    }
+}
+
 pub(super) async fn a_return_is_withdrawn_when_the_check_recovers_and_kept_when_the_time_is_over(kind: Kind) {
     for recovers in [true, false] {
         let stage = Stage::with(kind, &BY_MERGE.replace("autoMerge", "pullRequest"), "    gates: {soak: 3h}\n");
@@ -1325,6 +1347,7 @@ macro_rules! gates {
             what_is_newer_takes_the_place_of_a_return_that_nobody_merged
             a_return_has_the_head_branch_until_a_person_refuses_it
             a_person_who_closes_a_return_has_refused_it
+            who_refuses_the_return_of_a_group_refuses_that_of_each_of_its_images
             a_return_is_merged_although_something_newer_waits_for_its_head_branch
             a_return_that_the_base_does_not_take_is_proposed_with_its_hold_and_merged
             what_may_have_failed_goes_nowhere_while_the_forge_cannot_be_asked
