@@ -27,11 +27,13 @@ use crate::model::site::Value;
 use crate::model::watch::{Watch, WatchState};
 use crate::pass::grounds::{self, Seen};
 use crate::pass::order::rollback::digest_of;
+use crate::pass::order::there::Looked;
 use crate::pass::order::{add_holds, read_holds};
 use crate::pass::own::look;
 use crate::pass::pasts::read_pasts;
 use crate::pass::propose::Publishing;
 use crate::pass::run::Run;
+
 use crate::pass::view::Branches;
 use crate::pass::{Editing, Inputs, Planned, blocking, is_asked_for};
 use crate::promote::order::{self, NoWayBack};
@@ -196,6 +198,8 @@ async fn one(
     concerned.push(&environment.name);
     let (mut moves, mut held): (Vec<Move>, Vec<Hold>) = (Vec::new(), Vec::new());
     let mut told: Vec<(ImageName, String)> = Vec::new();
+    // What changes with each pass stands in no commit.
+    let mut unsure: Vec<(ImageName, String)> = Vec::new();
     let failed: BTreeSet<&str> = watches
         .iter()
         .filter_map(|watch| match &watch.state {
@@ -228,7 +232,14 @@ async fn one(
         });
         let before: Vec<_> = before.collect();
         let goes = |other: &Watch, value: &Value| other.value.tag == value.tag && value.tag != watch.value.tag;
+        // What the registry has no more is passed over like what is held.
+        let mut looked = Looked::default();
         for question in &questions {
+            let wants_digest = question.current.digest.is_some() || question.policy.pins() == Pin::Digest;
+            let written = |to: &Value| match wants_digest {
+                true => to.clone(),
+                false => Value { digest: None, ..to.clone() },
+            };
             let alike = order::alike(observation, std::iter::once(question), &question.environment, &watch.image);
             let kept = |value: &Value| {
                 if let Some(hold) = order::hold_on(observation, &alike, &concerned, (&watch.image, value)) {
@@ -261,7 +272,18 @@ async fn one(
                     ));
                 }
             }
-            for (sites, way) in order::ways_back(observation, question, known, None, &kept) {
+            let ways = loop {
+                let kept = |value: &Value| kept(value).or_else(|| looked.gone.get(&written(value)).cloned());
+                let ways = order::ways_back(observation, question, known, None, &kept);
+                let mut is_there = true;
+                for back in ways.iter().filter_map(|(_, way)| way.as_ref().ok()) {
+                    is_there &= looked.look(observation, inputs.source, &watch.image, &written(&back.to)).await;
+                }
+                if is_there {
+                    break ways;
+                }
+            };
+            for (sites, way) in ways {
                 let part = Question { sites, ..question.clone() };
                 let back = way.map_err(|error| match error {
                     NoWayBack::Apart { .. } => {
@@ -270,7 +292,8 @@ async fn one(
                     }
                     error => error.to_string(),
                 })?;
-                let wants_digest = question.current.digest.is_some() || question.policy.pins() == Pin::Digest;
+                unsure
+                    .extend(looked.unknown.get(&written(&back.to)).map(|reason| (watch.image.clone(), reason.clone())));
                 let digest = match back.to.digest {
                     _ if !wants_digest => None,
                     Some(digest) => Some(digest),
@@ -359,7 +382,7 @@ async fn one(
     };
     let commit = ordered_commit(&environment.name, &changes.changes, changes.files.clone(), style, &note);
     let what = |image: ImageName| format!("{} {image}", environment.name);
-    let notes = told.into_iter().map(|(image, reason)| Skipped { what: what(image), reason }).collect();
+    let notes = told.into_iter().chain(unsure).map(|(image, reason)| Skipped { what: what(image), reason }).collect();
     Ok(Made { proposal, commit, hold, held: held_apart, changes, notes })
 }
 

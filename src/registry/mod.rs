@@ -27,6 +27,9 @@ pub enum SourceError {
     /// The source knows nothing of the image (a snapshot that does not hold it): skipped, not failed.
     #[error("not in the snapshot")]
     Unknown(ImageName),
+    /// The source answered, and has no such thing.
+    #[error("{0}")]
+    Absent(String),
     /// Everything else, in words that name the object and what to do; already logged nowhere.
     #[error("{0}")]
     Failed(String),

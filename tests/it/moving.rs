@@ -128,6 +128,18 @@ async fn a_digest_that_an_order_took_back_comes_again_by_the_word_of_a_person_al
 }
 
 #[tokio::test]
+async fn nothing_goes_back_to_a_digest_that_the_registry_has_no_more() {
+    let scene = Scene::new(LINE);
+    scene.pass("08:00").await;
+    scene.tags.lose(&digest('a'));
+    let order = || Order::Rollback { environment: "prod".into(), what: "web".to_owned(), to: None };
+    let refused = scene.order("09:00", order()).await.unwrap_err().to_string();
+    let told = "and stable stands for something else by now: the registry has no more what the digest names";
+    assert!(refused.contains(told), "{refused}");
+    assert_eq!(scene.runs(&["dev", "prod"]), "bb");
+}
+
+#[tokio::test]
 async fn what_follows_an_environment_that_was_rolled_back_neither_goes_back_nor_takes_it() {
     let scene = Scene::new(LINE);
     scene.pass("08:00").await;

@@ -8,6 +8,7 @@ mod promote;
 pub(super) mod publish;
 pub(super) mod rollback;
 pub mod standing;
+pub(super) mod there;
 mod words;
 
 use std::collections::BTreeSet;

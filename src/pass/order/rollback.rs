@@ -19,7 +19,7 @@ use crate::pass::order::meant::{Meant, meant, split};
 use crate::pass::order::{Ground, OrderError, Ordering, Settled, refused};
 use crate::promote;
 use crate::promote::order::{self, Back, NoWayBack, Way};
-use crate::registry::TagSource;
+use crate::registry::{SourceError, TagSource};
 
 /// Finds what goes back to what.
 pub(super) async fn settle(
@@ -79,13 +79,15 @@ pub(super) async fn settle(
                 may_be_named(given, ground, question, &back).await?;
             }
             let wants_digest = question.current.digest.is_some() || question.policy.pins() == Pin::Digest;
+            // One that history tells may be gone; one that the registry tells now is there.
+            let is_of_history = wants_digest && back.to.digest.is_some();
             let digest = match back.to.digest {
                 digest if !wants_digest => digest.filter(|_| false),
                 Some(digest) => Some(digest),
                 None => Some(digest_of(given.source, &question.image, back.to.tag.as_ref()).await?),
             };
             let to = Value { tag: back.to.tag, digest };
-            settled.notes.extend(is_there(given, question, &to).await?);
+            settled.notes.extend(is_there(given, question, &to, is_of_history).await?);
             hold(given, ground, question, &back.left, &mut settled);
             for told in order::passed_over(&back.passed) {
                 tell(&mut settled, &question.image, told);
@@ -313,7 +315,12 @@ async fn may_be_named(
 
 /// Refuses a version that the registry says it has no more: nothing could start it. Tells where the registry could not be asked, which keeps
 /// nobody from going back.
-async fn is_there(given: &Ordering<'_>, question: &Question, to: &Value) -> Result<Option<Skipped>, OrderError> {
+async fn is_there(
+    given: &Ordering<'_>,
+    question: &Question,
+    to: &Value,
+    is_of_history: bool,
+) -> Result<Option<Skipped>, OrderError> {
     let Question { environment, image, .. } = question;
     let Some(tag) = &to.tag else { return Ok(None) };
     let note = |reason: String| Ok(Some(Skipped { what: image.to_string(), reason }));
@@ -321,15 +328,25 @@ async fn is_there(given: &Ordering<'_>, question: &Question, to: &Value) -> Resu
         Ok(listed) => listed,
         Err(error) => return note(format!("whether the registry still has {tag} could not be asked: {error}")),
     };
-    if listed.list.find(tag.as_str()).is_some() {
+    let is_listed = listed.list.find(tag.as_str()).is_some();
+    if is_listed && !is_of_history {
         return Ok(None);
     }
-    // A list may lack what is there, and a digest outlives its tag.
+    // A list may lack what is there, a digest outlives its tag, and a tag what it stood for.
     let asked = match &to.digest {
         Some(digest) => given.source.image_of(image, tag, digest).await,
         None => given.source.facts(image, tag, FactKind::Digest).await,
     };
     match asked {
+        Ok(_) if is_listed => Ok(None),
+        Err(SourceError::Absent(error)) if is_listed => Err(refused(
+            format!(
+                "{image}: {environment} would go back to {to}, and {tag} stands for something else by now: the registry has no \
+                 more what the digest names ({error})"
+            ),
+            format!("name another one with `--to TAG`: `tagboat history --image {image}` tells what ran"),
+        )),
+        Err(error) if is_listed => note(format!("whether the registry still has {to} could not be asked: {error}")),
         Ok(_) => note(format!("the registry does not list {tag} any more, and still has {to}")),
         Err(error) => Err(refused(
             format!(

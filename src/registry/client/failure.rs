@@ -1,5 +1,6 @@
 //! Why an image could not be asked about, in words that name the host and what to do now.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::http::error::HttpError;
 use crate::model::image::shorten;
 use crate::model::usage::ToldLimit;
 use crate::registry::credentials::{Credential, CredentialError, advice_without_login};
-use crate::registry::enough_inspected;
+use crate::registry::{SourceError, enough_inspected};
 
 /// A failed question. Its words are for people; the image is put before them by the caller.
 #[derive(Debug, thiserror::Error)]
@@ -113,6 +114,15 @@ impl Failure {
     /// Makes the failure that a credential is refused.
     pub(super) fn refused(host: &str, credential: &Credential) -> Self {
         Self::Refused { host: host.to_owned(), origin: credential.origin.clone(), advice: credential.advice }
+    }
+
+    /// Says what was asked about, and whether that is not there or could not be had.
+    pub(super) fn of(self, what: &dyn fmt::Display) -> SourceError {
+        let told = format!("{what}: {self}");
+        match self {
+            Self::NotFound { .. } => SourceError::Absent(told),
+            _ => SourceError::Failed(told),
+        }
     }
 }
 

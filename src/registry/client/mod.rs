@@ -425,7 +425,7 @@ impl TagSource for RegistryClient {
             let question = || {
                 async {
                     let listed = self.tags_wherever(image, pages.as_deref()).await;
-                    listed.map_err(|failure| SourceError::Failed(format!("{image}: {failure}")))
+                    listed.map_err(|failure| failure.of(image))
                 }
                 .boxed()
             };
@@ -444,7 +444,7 @@ impl TagSource for RegistryClient {
             let question = || {
                 async {
                     let facts = self.facts_wherever(image, tag, kind, None).await;
-                    facts.map_err(|failure| SourceError::Failed(format!("{image}:{tag}: {failure}")))
+                    facts.map_err(|failure| failure.of(&format_args!("{image}:{tag}")))
                 }
                 .boxed()
             };
@@ -468,7 +468,7 @@ impl TagSource for RegistryClient {
             let question = || {
                 async {
                     let facts = self.facts_wherever(image, tag, FactKind::Image, Some(digest)).await;
-                    facts.map_err(|failure| SourceError::Failed(format!("{image}:{tag}: {failure}")))
+                    facts.map_err(|failure| failure.of(&format_args!("{image}:{tag}")))
                 }
                 .boxed()
             };
@@ -534,7 +534,7 @@ impl TagSource for RegistryClient {
             let question = || {
                 async {
                     let verdict = self.verdict_wherever(&Subject { image, tag, digest }, by).await;
-                    verdict.map_err(|failure| SourceError::Failed(format!("{image}:{tag}: {failure}")))
+                    verdict.map_err(|failure| failure.of(&format_args!("{image}:{tag}")))
                 }
                 .boxed()
             };

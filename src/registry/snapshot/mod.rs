@@ -229,6 +229,7 @@ impl TagSource for Snapshot {
                 match facts.failed.get(&kind) {
                     Some(reason) => Err(SourceError::Failed(reason.clone())),
                     None if held => Ok(facts),
+                    None if tags.list.find(tag.as_str()).is_none() => Err(SourceError::Absent(missing())),
                     None => Err(SourceError::Failed(missing())),
                 }
             }

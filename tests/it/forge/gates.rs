@@ -529,6 +529,54 @@ pub(super) async fn what_fails_goes_back_by_itself_once_and_is_held(kind: Kind) 
     assert_eq!(stage.web(), ["1.6.0", "1.6.0", "1.4.0"], "something newer comes as ever");
 }
 
+/// Staging ran 1.4.0, 1.5.0 and 1.6.0, which has failed there.
+async fn failed_after_two(kind: Kind) -> Stage {
+    let stage = Stage::new(kind, WATCHED);
+    stage.pass("08:00").await;
+    stage.list(WEB, &["1.4.0", "1.5.0", "1.6.0"]);
+    stage.pass("08:05").await;
+    assert_eq!(stage.web()[1], "1.6.0");
+    stage.report(&stage.brought("staging/web.yaml"), "argocd/staging", kind.words[2], "2026-11-20T08:06:00Z");
+    stage
+}
+
+pub(super) async fn what_the_registry_has_no_more_is_passed_over_on_the_way_back(kind: Kind) {
+    let stage = failed_after_two(kind).await;
+    stage.tags.delete(WEB, "1.5.0");
+    stage.list(WEB, &["1.4.0", "1.6.0"]);
+    let outcome = stage.pass("08:10").await;
+    assert_eq!(stage.web()[1], "1.4.0");
+    let told = "1.5.0 is passed over (the registry has it no more)";
+    assert!(outcome.skipped.iter().any(|row| row.reason == told), "{:?}", outcome.skipped);
+    assert!(stage.message("main").contains(told), "{}", stage.message("main"));
+    assert!(stage.holds().contains("1.6.0") && !stage.holds().contains("1.5.0"), "{}", stage.holds());
+
+    // Where nothing is left, what failed stays, and it is told why.
+    let stage = failed_after_two(kind).await;
+    ["1.4.0", "1.5.0"].into_iter().for_each(|tag| stage.tags.delete(WEB, tag));
+    stage.list(WEB, &["1.6.0"]);
+    let outcome = stage.try_pass("08:10").await;
+    assert_eq!(stage.web()[1], "1.6.0");
+    let told = "nothing is taken back: everything that stood before 1.6.0 is kept back: 1.4.0 (the registry has it no more), \
+                1.5.0 (the registry has it no more)";
+    assert!(outcome.errors.iter().any(|row| row.reason.ends_with(told)), "{:?}", outcome.errors);
+}
+
+pub(super) async fn a_registry_that_is_down_keeps_nothing_from_going_back(kind: Kind) {
+    let stage = failed_after_two(kind).await;
+    stage.tags.break_image(WEB, "it is down");
+    let outcome = stage.try_pass("08:10").await;
+    assert_eq!(stage.web()[1], "1.5.0");
+    let told = "whether the registry still has 1.5.0 could not be asked: it is down";
+    assert!(outcome.skipped.iter().any(|row| row.reason == told), "{:?}", outcome.skipped);
+    assert!(!stage.message("main").contains("could not be asked"), "{}", stage.message("main"));
+    // What is missing in a list and is there all the same is no reason to go further back.
+    let stage = failed_after_two(kind).await;
+    stage.list(WEB, &["1.4.0", "1.6.0"]);
+    stage.pass("08:10").await;
+    assert_eq!(stage.web()[1], "1.5.0");
+}
+
 pub(super) async fn history_tells_a_return_as_a_rollback_with_what_failed(kind: Kind) {
     let stage = Stage::new(kind, WATCHED);
     stage.pass("08:00").await;
@@ -1322,6 +1370,8 @@ macro_rules! gates {
             another_value_of_the_same_answer_writes_nothing
             time_that_passes_writes_nothing
             what_fails_goes_back_by_itself_once_and_is_held
+            what_the_registry_has_no_more_is_passed_over_on_the_way_back
+            a_registry_that_is_down_keeps_nothing_from_going_back
             history_tells_a_return_as_a_rollback_with_what_failed
             only_what_failed_in_time_goes_back_though_nobody_looked_at_once
             what_failed_in_time_while_nobody_looked_goes_nowhere_and_says_so

@@ -110,6 +110,17 @@ pub(super) async fn a_digest_that_failed_went_back_and_is_kept_back_by_the_same_
     assert_eq!(stage.runs(), "ca", "something newer comes as ever");
 }
 
+pub(super) async fn nothing_goes_back_by_itself_to_a_digest_that_is_no_more(kind: Kind) {
+    let stage = Stage::new(kind, "    publish: commit\n    onFailure: {checks: [argocd/dev], within: 30m}\n");
+    stage.pass("08:00").await;
+    stage.report(&stage.store.repository.tip("main"), "argocd/dev", kind.words[2]);
+    stage.tags.lose(&digest('a'));
+    let outcome = stage.passing("2026-11-20T08:10:00Z").pass(Mode::Act).await;
+    assert_eq!(stage.runs(), "ba");
+    let told = "the registry has it no more)";
+    assert!(outcome.errors.iter().any(|row| row.reason.ends_with(told)), "{:?}", outcome.errors);
+}
+
 pub(super) async fn a_digest_that_went_back_by_a_pull_request_of_its_own_stays_back(kind: Kind) {
     let watched = "    publish: commit\n    onFailure: {checks: [argocd/dev], within: 2h, publish: autoMerge}\n";
     let stage = Stage::new(kind, watched);
@@ -162,6 +173,7 @@ macro_rules! moving {
     ($kind:expr) => {
         $crate::forge::moving::moving! { @ $kind;
             a_digest_that_failed_went_back_and_is_kept_back_by_the_same_pass
+            nothing_goes_back_by_itself_to_a_digest_that_is_no_more
             a_digest_that_went_back_by_a_pull_request_of_its_own_stays_back
             a_digest_that_a_person_rolled_back_by_a_pull_request_stays_back
         }

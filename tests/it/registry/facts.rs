@@ -1,8 +1,8 @@
 //! Facts about single tags: digests by HEAD, and what manifests and configuration blobs say.
 
 use tagboat::model::tags::{FactKind, Labels, TagFacts};
-use tagboat::registry::TagSource;
 use tagboat::registry::client::RegistryClient;
+use tagboat::registry::{SourceError, TagSource};
 
 use super::anonymous;
 use crate::support::registry::{Counts, FakeRegistry};
@@ -164,6 +164,14 @@ async fn a_tag_that_is_not_there_is_an_error_in_words() {
     let image = registry.image("acme/web");
     let error = facts(&anonymous(), &registry, FactKind::Digest).await.unwrap_err();
     assert!(error.starts_with(&format!("{image}:1.0.0: {} does not know it", registry.host())), "{error}");
+    let tag = "1.0.0".parse().unwrap();
+    for kind in [FactKind::Digest, FactKind::Image] {
+        let error = anonymous().facts(&image, &tag, kind).await.unwrap_err();
+        assert!(matches!(error, SourceError::Absent(_)), "{error:?}");
+    }
+    registry.faults(|faults| faults.head_status = Some(403));
+    let error = anonymous().facts(&image, &tag, FactKind::Digest).await.unwrap_err();
+    assert!(matches!(error, SourceError::Failed(_)), "{error:?}");
 }
 
 /// Returns the digest of an image that is listed in the index of `acme/web:1.0.0`.

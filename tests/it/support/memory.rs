@@ -18,11 +18,16 @@ use tagboat::model::tags::{FactKind, ImageTags, Labels, TagFacts};
 use tagboat::registry::{SourceError, TagSource};
 use tagboat::signature::Requirement;
 
+/// What a memory says of which it knows nothing.
+const NOT_KEPT: &str = "not kept in memory";
+
 /// Tags by image; every image can be made to fail, and questions are counted.
 #[derive(Default)]
 pub(crate) struct MemoryTags {
     images: Mutex<BTreeMap<ImageName, Arc<ImageTags>>>,
     broken: Mutex<BTreeMap<ImageName, String>>,
+    gone: Mutex<BTreeSet<(ImageName, Tag)>>,
+    lost: Mutex<BTreeSet<Digest>>,
     labels: Mutex<BTreeMap<(ImageName, Tag), Labels>>,
     made: Mutex<BTreeMap<(ImageName, Tag), Timestamp>>,
     pushed_anew: Mutex<BTreeMap<(ImageName, Tag), Digest>>,
@@ -35,6 +40,16 @@ impl MemoryTags {
     pub(crate) fn set<'a>(&self, image: &str, tags: impl IntoIterator<Item = &'a str>) {
         let tags = ImageTags { list: tags.into_iter().collect(), ..ImageTags::default() };
         self.images.lock().unwrap().insert(image.parse().unwrap(), Arc::new(tags));
+    }
+
+    /// Lets the registry say that it has no such version, which stays in the list until that is set anew.
+    pub(crate) fn delete(&self, image: &str, tag: &str) {
+        self.gone.lock().unwrap().insert((image.parse().unwrap(), tag.parse().unwrap()));
+    }
+
+    /// Lets the registry say that it has no such content, whatever points there.
+    pub(crate) fn lose(&self, digest: &str) {
+        self.lost.lock().unwrap().insert(digest.parse().unwrap());
     }
 
     /// Says where a version of an image comes from.
@@ -90,6 +105,12 @@ impl TagSource for MemoryTags {
         kind: FactKind,
     ) -> BoxFuture<'a, Result<TagFacts, SourceError>> {
         self.facts_asked.fetch_add(1, Ordering::Relaxed);
+        if let Some(reason) = self.broken.lock().unwrap().get(image) {
+            return Box::pin(std::future::ready(Err(SourceError::Failed(reason.clone()))));
+        }
+        if self.gone.lock().unwrap().contains(&(image.clone(), tag.clone())) {
+            return Box::pin(std::future::ready(Err(SourceError::Absent(format!("{image}:{tag} is not there")))));
+        }
         let answer = match kind {
             FactKind::Digest => {
                 let anew = self.pushed_anew.lock().unwrap().get(&(image.clone(), tag.clone())).cloned();
@@ -106,9 +127,29 @@ impl TagSource for MemoryTags {
                 let digest = Self::digest(image.as_str(), tag.as_str()).parse().unwrap();
                 Ok(TagFacts { digest: Some(digest), platforms: Some(Vec::new()), labels, ..TagFacts::default() })
             }
-            FactKind::Image | FactKind::Pushed => Err(SourceError::Failed("not kept in memory".to_owned())),
+            FactKind::Image | FactKind::Pushed => Err(SourceError::Failed(NOT_KEPT.to_owned())),
         };
         Box::pin(std::future::ready(answer))
+    }
+
+    fn image_of<'a>(
+        &'a self,
+        image: &'a ImageName,
+        tag: &'a Tag,
+        digest: &'a Digest,
+    ) -> BoxFuture<'a, Result<TagFacts, SourceError>> {
+        let told = self.facts(image, tag, FactKind::Image);
+        let is_lost = self.lost.lock().unwrap().contains(digest);
+        Box::pin(async move {
+            match told.await {
+                _ if is_lost => Err(SourceError::Absent(format!("{image}@{digest} is not there"))),
+                // The content stays, and says nothing of itself.
+                Err(SourceError::Failed(reason)) if reason == NOT_KEPT => {
+                    Ok(TagFacts { digest: Some(digest.clone()), ..TagFacts::default() })
+                }
+                told => told,
+            }
+        })
     }
 
     fn signed<'a>(
@@ -118,7 +159,7 @@ impl TagSource for MemoryTags {
         _: &'a Digest,
         _: &'a Requirement,
     ) -> BoxFuture<'a, Result<SignatureVerdict, SourceError>> {
-        Box::pin(std::future::ready(Err(SourceError::Failed("not kept in memory".to_owned()))))
+        Box::pin(std::future::ready(Err(SourceError::Failed(NOT_KEPT.to_owned()))))
     }
 }
 
