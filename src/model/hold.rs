@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::model::environment::EnvironmentName;
-use crate::model::image::{ImageName, Tag};
+use crate::model::image::{Digest, ImageName, Tag};
 
 /// Where holds are kept on the base branch.
 pub const HOLDS_FILE: &str = ".tagboat/holds.yaml";
@@ -19,6 +19,9 @@ pub struct Hold {
     pub image: ImageName,
     /// The tag.
     pub tag: Tag,
+    /// The one digest that is meant, where the tag stays and what it stands for goes back: only of what stands open, since no entry of
+    /// the file names any.
+    pub digest: Option<Digest>,
     /// When it ends by itself; excluded.
     pub until: Option<Timestamp>,
     /// Who holds it.
@@ -36,10 +39,10 @@ impl Hold {
         version(self.tag.as_str()) == version(tag.as_str())
     }
 
-    /// Whether it holds a tag of an image at a moment in an environment, which it reaches as one of `environments`:
+    /// Whether it holds a tag of an image, whatever that stands for, at a moment in an environment, which it reaches as one of `environments`:
     /// the environment itself and all before it. A version that is written with a `v` is the same without: who holds more does less.
     pub fn covers(&self, environments: &[&EnvironmentName], image: &ImageName, tag: &Tag, now: Timestamp) -> bool {
-        self.is_of(tag) && self.reaches(environments, image, now)
+        self.digest.is_none() && self.is_of(tag) && self.reaches(environments, image, now)
     }
 
     /// Whether it holds its tag of an image, likewise.

@@ -199,6 +199,7 @@ impl Status {
                 environment: Some(environment.clone()),
                 image: image.clone(),
                 tag: taken.value.tag.clone()?,
+                digest: None,
                 until: None,
                 by: Some(taken.by.clone()),
                 reason: Some(reason),

@@ -310,6 +310,7 @@ async fn one(
                         environment: Some(watch.environment.clone()),
                         image: watch.image.clone(),
                         tag,
+                        digest: None,
                         until: None,
                         by: Some(BY_ITSELF.to_owned()),
                         reason: Some(failed.clone()),

@@ -65,7 +65,10 @@ impl Alike<'_> {
         now: Timestamp,
     ) -> bool {
         hold.reaches(environments, image, now)
-            && value.tag.as_ref().is_some_and(|tag| hold.is_of(tag) || self.is_named(&hold.tag, value))
+            && match &hold.digest {
+                Some(digest) => self.digest(value) == Some(digest),
+                None => value.tag.as_ref().is_some_and(|tag| hold.is_of(tag) || self.is_named(&hold.tag, value)),
+            }
     }
 
     fn facts(&self, value: &Value) -> Option<&TagFacts> {

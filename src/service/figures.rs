@@ -166,6 +166,7 @@ mod tests {
             environment: None,
             image: "ghcr.io/acme/web".parse().unwrap(),
             tag: "1.5.0".parse().unwrap(),
+            digest: None,
             until: until.map(at),
             by: None,
             reason: None,

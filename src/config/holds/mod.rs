@@ -190,6 +190,7 @@ fn read(file: &str, bytes: &[u8], environments: Option<&Environments>) -> Result
             environment: raw.environment.value(),
             image: image.value,
             tag: raw.tag.value()?,
+            digest: None,
             until: raw.until.value().map(|until| until.0),
             by: raw.by.value().map(|said| said.0).filter(|said| !said.is_empty()),
             reason: raw.reason.value().map(|said| said.0).filter(|said| !said.is_empty()),

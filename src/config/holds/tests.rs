@@ -5,6 +5,7 @@ fn hold(image: &str, tag: &str) -> Hold {
         environment: Some("prod".into()),
         image: image.parse().unwrap(),
         tag: tag.parse().unwrap(),
+        digest: None,
         until: Some("2026-12-01T00:00:00Z".parse().unwrap()),
         by: Some("Jo \"J\" Doe".to_owned()),
         reason: Some("loses sessions: see #12".to_owned()),

@@ -80,7 +80,7 @@ pub(in crate::pass) async fn awaited(
             Standing::Open(open) => open.url,
         };
         let Some(proposed) = on(place, one).await? else { continue };
-        let held = proposed.held.into_iter().map(|mut hold| {
+        let held = proposed.held.into_iter().chain(proposed.left).map(|mut hold| {
             let said = hold.reason.take().map(|reason| format!("{reason} ")).unwrap_or_default();
             hold.reason = Some(format!("not merged yet: {said}(proposed in {open})"));
             hold

@@ -117,7 +117,7 @@ const SPENT: &str = "nothing of it is left to do";
 /// Returns a branch that the base has wholly, so that nothing of it is left.
 fn merged((head, tip): (BranchName, CommitId)) -> Proposed {
     let (held, released) = (Vec::new(), Vec::new());
-    Proposed { head, tip, held, released, is_own: true, is_on_tip: false, is_fresh: false }
+    Proposed { head, tip, held, left: Vec::new(), released, is_own: true, is_on_tip: false, is_fresh: false }
 }
 
 /// Reads who released something there, and why.

@@ -230,7 +230,7 @@ pub async fn follow(given: &Holding<'_>, order: &Order) -> Result<Outcome, HoldE
 /// [`HoldError`]; some of them may be held then.
 pub(in crate::pass) async fn follow_all(given: &Holding<'_>, holds: Vec<Hold>) -> Result<Vec<Proposal>, HoldError> {
     let mut proposals = Vec::new();
-    for Hold { environment, image, tag, until, by, reason } in holds {
+    for Hold { environment, image, tag, digest: _, until, by, reason } in holds {
         let order = Order::Hold { image: image.into(), tag, environment, until, by, reason };
         // Each takes the place of the one before: they stand in one pull request.
         proposals = follow(given, &order).await?.proposals;
@@ -441,6 +441,7 @@ fn edited(
                 environment: environment.clone(),
                 image: image.clone(),
                 tag: tag.clone(),
+                digest: None,
                 until: *until,
                 by: by.clone(),
                 reason: reason.clone(),

@@ -23,6 +23,7 @@ use crate::model::proposal::{Action, Proposal};
 use crate::model::pull_request::{LABEL_HOLD, Listing, NewPullRequest, PullRequest, State};
 use crate::observe::files::Files;
 use crate::observe::tree::CommitFiles;
+use crate::pass::order::digests_left;
 use crate::pass::own::look;
 use crate::pass::propose::{LONGEST_BODY, Publishing};
 use crate::pass::{MAX_HOLDS, PassError, blocking};
@@ -51,6 +52,8 @@ pub(super) struct Proposed {
     pub(super) tip: CommitId,
     /// What is held by it and not by the base.
     pub(super) held: Vec<Hold>,
+    /// The digests that it takes back under tags that stay, which no entry names.
+    pub(super) left: Vec<Hold>,
     /// What it holds no more.
     pub(super) released: Vec<Hold>,
     /// Whether Tagboat alone has pushed to it.
@@ -133,7 +136,7 @@ pub(super) async fn all(place: Place<'_>) -> Result<(Branches, Branches), PassEr
         let mut going_back = Vec::new();
         for (name, tip) in others {
             let head = remote.head(&name, &tip, (&branch, &base))?;
-            if goes_back(&head) && brings_holds(&*remote, &head)? {
+            if goes_back(&head) && (!left_by(&head).is_empty() || brings_holds(&*remote, &head)?) {
                 going_back.push((name, tip));
             }
         }
@@ -156,6 +159,15 @@ fn goes_back(head: &Head) -> bool {
             Beneath::Commits(beneath) => beneath.iter().any(says),
             Beneath::TooMany => true,
         }
+}
+
+/// Returns the digests that a head branch takes back, by the commit on top or one beneath.
+fn left_by(head: &Head) -> Vec<Hold> {
+    let beneath = match &head.beneath {
+        Beneath::Commits(beneath) => beneath.as_slice(),
+        Beneath::Nothing | Beneath::TooMany => &[],
+    };
+    std::iter::once(&head.step.entry).chain(beneath).flat_map(|entry| digests_left(&entry.message)).collect()
 }
 
 /// Whether a head branch changes the file of holds, in the commit on top or in one beneath: somebody may have pushed onto a rollback.
@@ -229,11 +241,18 @@ fn read(
         let since = since(&**remote, (branch, base), &head, &path)?;
         held.retain(|hold| has(&there, hold) || !since.iter().any(|other| key(other) == key(hold)));
     }
+    // What the base has had by now history tells, also where the branch was left behind.
+    let on_base = |hold: &Hold| {
+        let of = |name| config.environments.named(name).is_some_and(|environment| environment.branch.is_none());
+        hold.environment.as_ref().is_some_and(of)
+    };
+    let mut left = left_by(&head);
+    left.retain(|hold| on_base(hold) && (!looked.is_own || looked.is_order || looked.is_return));
     let released: Vec<Hold> = before.iter().filter(|hold| !has(&after, hold) && has(&there, hold)).cloned().collect();
     let (is_own, is_on_tip) = (looked.is_own, looked.is_on_tip);
     let stands = holds_blob(&**remote, base)?;
     let is_fresh = is_on_tip || changed.is_some_and(|changed| changed.before == stands);
-    let proposed = Proposed { head: name.clone(), tip, held, released, is_own, is_on_tip, is_fresh };
+    let proposed = Proposed { head: name.clone(), tip, held, left, released, is_own, is_on_tip, is_fresh };
     Ok(Some(proposed))
 }
 
@@ -360,7 +379,7 @@ async fn propose_on(
         if let (Some(forge), Standing::Open(open)) = (place.forge(), &standing) {
             proposal.url = Some(open.url.clone());
             // Whoever has pushed to it since it was read has taken it over.
-            if left(place, &head).await? != before.map(|before| before.tip.clone()) {
+            if stands_at(place, &head).await? != before.map(|before| before.tip.clone()) {
                 return Err(MakeError::Moved(head).into());
             }
             forge.close(open, &open.body).await.map_err(at_forge)?;
@@ -385,7 +404,7 @@ async fn propose_on(
         let commit = held::proposed(change, edit, &place.config.commit);
         let expected = match before {
             Some(before) => Some(before.tip.clone()),
-            None => left(place, &head).await?,
+            None => stands_at(place, &head).await?,
         };
         Some(place.maker().on_head(place.base, &head, expected.as_ref(), &commit).await?.commit)
     };
@@ -475,7 +494,7 @@ pub(super) fn row(
 }
 
 /// Returns where a head branch stands that proposes nothing any more.
-async fn left(place: Place<'_>, head: &BranchName) -> Result<Option<CommitId>, MakeError> {
+async fn stands_at(place: Place<'_>, head: &BranchName) -> Result<Option<CommitId>, MakeError> {
     let (remote, name) = (Arc::clone(place.remote), head.clone());
     let listed = blocking(move || remote.heads(name.as_str())).await?;
     Ok(listed.into_iter().find(|(name, _)| name == head).map(|(_, tip)| tip))

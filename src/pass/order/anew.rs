@@ -223,6 +223,7 @@ fn plain_hold((image, tag, environment): &Held, words: &Words<'_>) -> Hold {
         environment: environment.clone(),
         image: image.clone(),
         tag: tag.clone(),
+        digest: None,
         until: None,
         by: words.by.map(str::to_owned),
         reason: words.reason.map(str::to_owned),

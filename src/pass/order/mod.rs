@@ -208,6 +208,31 @@ pub(super) fn command(message: &str, group: &str, publish: Publish) -> Option<St
     Some(words.command(group, publish))
 }
 
+/// Returns what goes away by a head commit without an entry in the file of holds: digests of tags that stay, which history remembers
+/// once it is merged.
+pub(super) fn digests_left(message: &str) -> Vec<Hold> {
+    let Some(words) =
+        words::Words::read(message).filter(|words| words.order == crate::model::history::Ordered::Rollback)
+    else {
+        return Vec::new();
+    };
+    let said = words.failed.or(words.reason).unwrap_or("rolled back");
+    let left = words.steps.iter().filter_map(|(image, from, to)| {
+        let from = words::value(from)?;
+        let (tag, digest) = (from.tag.filter(|tag| to.tag.as_ref() == Some(tag))?, from.digest?);
+        Some(Hold {
+            environment: Some(words.environment.clone()),
+            image: image.clone(),
+            tag,
+            until: None,
+            by: words.by.map(str::to_owned),
+            reason: Some(format!("{digest} alone: {said}")),
+            digest: Some(digest),
+        })
+    });
+    left.collect()
+}
+
 /// Follows an order on a branch.
 ///
 /// # Errors

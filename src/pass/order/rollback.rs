@@ -397,6 +397,7 @@ fn hold(given: &Ordering<'_>, ground: &Ground<'_>, question: &Question, left: &B
                 environment: Some(question.environment.clone()),
                 image: question.image.clone(),
                 tag: tag.clone(),
+                digest: None,
                 until: None,
                 by: given.by.clone(),
                 reason: Some(given.reason.clone().unwrap_or_else(|| "rolled back".to_owned())),

@@ -144,7 +144,7 @@ impl<'a> Words<'a> {
 }
 
 /// Reads a version as trailers write it.
-fn value(text: &str) -> Option<Value> {
+pub(super) fn value(text: &str) -> Option<Value> {
     match text.trim().split_once('@') {
         Some((tag, digest)) => Some(Value { tag: Some(tag.parse().ok()?), digest: Some(digest.parse().ok()?) }),
         None => Some(Value { tag: Some(text.trim().parse().ok()?), digest: None }),

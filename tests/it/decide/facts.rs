@@ -293,6 +293,7 @@ fn hold(tag: &str) -> Hold {
         environment: None,
         image: image(),
         tag: tag.parse().expect("the fixture follows the grammar"),
+        digest: None,
         until: None,
         by: None,
         reason: None,

@@ -36,9 +36,13 @@ struct Stage {
 
 impl Stage {
     fn new(kind: Kind, dev: &str) -> Self {
+        Self::with(kind, dev, "manual: true")
+    }
+
+    fn with(kind: Kind, dev: &str, gates: &str) -> Self {
         let config = format!(
             "version: 1\nimages:\n  - match: ghcr.io/acme/*\n    digest: stable\nenvironments:\n  - name: dev\n    files: \
-             [dev/**]\n{dev}  - {{name: prod, files: [prod/**], after: dev, publish: commit, gates: {{manual: true}}}}\n"
+             [dev/**]\n{dev}  - {{name: prod, files: [prod/**], after: dev, publish: commit, gates: {{{gates}}}}}\n"
         );
         let web = format!("apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: {WEB}:stable@{}\n", digest('a'));
         let scratch = Scratch::new();
@@ -137,6 +141,41 @@ pub(super) async fn a_digest_that_went_back_by_a_pull_request_of_its_own_stays_b
     assert_eq!(stage.store.kept().pulls.len(), 1, "nothing is proposed again");
 }
 
+pub(super) async fn a_digest_goes_nowhere_while_a_rollback_of_it_stands_open(kind: Kind) {
+    let opens = "windows: [{hours: \"10:00-20:00\"}]";
+    let stage = Stage::with(kind, "    publish: pullRequest\n", opens);
+    stage.pass("08:00").await;
+    stage.store.merge(1).unwrap();
+    let order = Order::Rollback { environment: "dev".into(), what: "web".to_owned(), to: None };
+    let said = Said { by: Some("sre"), reason: Some("outage"), ..Said::default() };
+    stage.passing("2026-11-20T09:00:00Z").order(&order, said).await.unwrap();
+    let outcome = stage.pass("10:10").await;
+    assert_eq!((stage.runs().as_str(), stage.store.pull(2).state), ("ba", Stands::Open));
+    let prod = outcome.proposals.iter().find(|one| one.environment.as_str() == "prod").unwrap();
+    let reason = prod.reason.clone().unwrap_or_default();
+    let told = format!("sre holds it in dev: not merged yet: {} alone: outage (proposed in ", digest('b'));
+    assert!(reason.contains(&told), "{reason}");
+    // It comes once nobody wants it back any more; and another digest of the tag comes as ever.
+    stage.store.change(2, |pull| pull.state = Stands::Closed);
+    stage.pass("10:20").await;
+    assert_eq!(stage.runs(), "bb");
+
+    let stage = Stage::with(kind, "    publish: pullRequest\n", opens);
+    stage.pass("08:00").await;
+    stage.store.merge(1).unwrap();
+    let order = Order::Rollback { environment: "dev".into(), what: "web".to_owned(), to: None };
+    stage
+        .passing("2026-11-20T09:00:00Z")
+        .order(&order, Said { reason: Some("outage"), ..Said::default() })
+        .await
+        .unwrap();
+    let text = String::from_utf8(stage.store.repository.show("main", "dev/web.yaml")).unwrap();
+    let newer = text.replace(&digest('b'), &digest('c'));
+    stage.store.repository.land("main", &[("dev/web.yaml", newer.as_str())], "By hand", 2);
+    stage.pass("10:10").await;
+    assert_eq!(stage.runs(), "cc");
+}
+
 pub(super) async fn a_digest_that_a_person_rolled_back_by_a_pull_request_stays_back(kind: Kind) {
     let stage = Stage::new(kind, "    publish: pullRequest\n");
     stage.pass("08:00").await;
@@ -175,6 +214,7 @@ macro_rules! moving {
             a_digest_that_failed_went_back_and_is_kept_back_by_the_same_pass
             nothing_goes_back_by_itself_to_a_digest_that_is_no_more
             a_digest_that_went_back_by_a_pull_request_of_its_own_stays_back
+            a_digest_goes_nowhere_while_a_rollback_of_it_stands_open
             a_digest_that_a_person_rolled_back_by_a_pull_request_stays_back
         }
     };
