@@ -62,7 +62,8 @@ pub enum Reason {
     SignatureWrong(Arc<str>),
     /// Not what the environment before this one runs.
     NotBefore,
-    /// It runs in an environment before, and another one comes first: it still soaks, or stands at other places.
+    /// It runs in an environment before, or ran there where that counts, and another one comes first: it still soaks, or stands at
+    /// other places.
     NotNext,
     /// A person took it back or holds it; who, when and why, in words.
     Held(Arc<str>),
@@ -102,7 +103,7 @@ impl fmt::Display for Reason {
             Self::SignatureMissing => write!(formatter, "not signed yet"),
             Self::SignatureWrong(why) => write!(formatter, "{why}"),
             Self::NotBefore => write!(formatter, "not in the environment before"),
-            Self::NotNext => write!(formatter, "in an environment before, and not what comes next"),
+            Self::NotNext => write!(formatter, "in an environment before, now or earlier, and not what comes next"),
             Self::Held(why) => write!(formatter, "held: {why}"),
             Self::Behind(what) => write!(formatter, "older than {what}"),
             Self::Unknown(what) => write!(formatter, "{what}"),

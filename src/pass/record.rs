@@ -497,7 +497,7 @@ fn held(rewritten: &[Rewritten], images: &BTreeSet<&ImageName>) -> Vec<Entry> {
             from: None,
             to: Some(Value { tag: Some(hold.tag.clone()), digest: None }),
             kind,
-            author: hold.by.clone().filter(|_| kind == Kind::Hold).unwrap_or_else(|| change.word.author.clone()),
+            author: change.word.author.clone(),
             by: match kind {
                 Kind::Hold => hold.by.clone(),
                 _ => change.word.by.clone(),

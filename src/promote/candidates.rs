@@ -81,7 +81,7 @@ impl Candidate {
 
 /// Turns a decision among all listed tags into one among what the environment before runs.
 ///
-/// `before` is what the environments before it run of the image.
+/// `before` is what the environments before it run of the image, and where soak counts from the introduction, what they ran.
 pub(super) fn settle_decision(
     decision: &mut Decision,
     settled: Settled,

@@ -26,7 +26,7 @@ use jiff::Timestamp;
 use crate::model::checks::{ChecksWant, Inquiry};
 use crate::model::decision::Decision;
 use crate::model::environment::{Environment, EnvironmentName, Environments};
-use crate::model::gate::{GateSpec, GateState};
+use crate::model::gate::{GateSpec, GateState, SoakCount};
 use crate::model::history::Timeline;
 use crate::model::image::{Digest, ImageName};
 use crate::model::observation::Observation;
@@ -130,9 +130,18 @@ pub fn promote(
     }
     let before = |index: usize| -> BTreeSet<Value> {
         let question = &decisions[index].question;
-        let before = environments.named(&question.environment).into_iter().flat_map(candidates::predecessors);
-        let here = before.filter_map(|before| run.get(&(before, &question.image)));
-        here.flatten().map(|value| Value::clone(value)).collect()
+        let Some(environment) = environments.named(&question.environment) else { return BTreeSet::new() };
+        let here = candidates::predecessors(environment).filter_map(|before| run.get(&(before, &question.image)));
+        let here = here.flatten().map(|value| Value::clone(value));
+        // Where soak counts from the introduction, what a newer version replaced there may come all the same.
+        let counts = |gate: &GateSpec| matches!(gate, GateSpec::Soak { count: SoakCount::Introduced, .. });
+        let ran = environment.gates.iter().any(counts).then(|| candidates::predecessors(environment));
+        let timelines = ran.into_iter().flatten().filter_map(|before| {
+            let past = observation.pasts.get(&(before.clone(), question.image.clone()))?.as_ref().ok()?;
+            past.timeline.as_ref()
+        });
+        let shifts = timelines.flat_map(|timeline| &timeline.shifts);
+        here.chain(shifts.flat_map(|shift| shift.to.iter().chain(&shift.from).cloned())).collect()
     };
     let settled: Vec<_> = settled.into_iter().map(|(index, settled)| (index, settled, before(index))).collect();
     promoted.decisions = decisions;

@@ -138,6 +138,26 @@ fn a_group_that_waits_tells_which_image_is_missing_or_held() {
 }
 
 #[test]
+fn what_the_environment_before_ran_earlier_is_told_as_such_where_soak_counts_from_the_introduction() {
+    let world = World::new();
+    for tag in ["1.6.0", "1.7.0"] {
+        world.push("acme/web", tag);
+    }
+    let apart = "in an environment before, now or earlier, and not what comes next:\n    1.7.0, 1.6.0";
+    let gates = "    gates: {soak: {for: 1d, count: introduced}}\n";
+    for (gates, told) in [(gates, apart), ("", "not in the environment before: 1.6.0, 1.5.0")] {
+        let work = shop(&world, gates, "");
+        newer(&world, &work);
+        work.commit_files(&[("dev/web.yaml", &world.deployment("acme/web:1.6.0"))], "newer still", 7);
+        work.commit_files(&[("dev/web.yaml", &world.deployment("acme/web:1.7.0"))], "newest", 8);
+        // 1.5.0 was introduced a day and a half before, 1.6.0 half a day.
+        let all = explained(&world, &work, "web", &["--at", "2026-01-08T00:00:00Z"]);
+        assert!(all.contains(told), "{all}");
+        std::fs::remove_dir_all(&work.folder).unwrap();
+    }
+}
+
+#[test]
 fn each_of_several_places_goes_where_its_own_counterpart_stands() {
     let world = World::with_web(&["1.4.0", "1.5.0"]);
     let after =
@@ -161,7 +181,7 @@ fn each_of_several_places_goes_where_its_own_counterpart_stands() {
     let told = explained(&world, &Repository { folder }, "web", &[]);
     let heads: Vec<&str> = told.lines().filter(|line| line.contains("where:") || line.contains("chosen:")).collect();
     assert_eq!(heads.len(), 6, "one for each place: {told}");
-    let apart = "1.5.0: in an environment before, and not what comes next";
+    let apart = "1.5.0: in an environment before, now or earlier, and not what comes next";
     assert!(told.contains(apart) && !told.contains("not in the environment before"), "{told}");
     assert!(heads[0].ends_with("where: prod/asia/web.yaml:9:43") && heads[1].contains("undecided"), "{told}");
 
