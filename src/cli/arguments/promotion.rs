@@ -152,7 +152,7 @@ pub(in crate::cli) enum PublishChoice {
     Commit,
     /// A pull request that a person merges.
     PullRequest,
-    /// A pull request that is merged by itself.
+    /// A pull request that is merged by itself; on a forge a person merges a rollback, and what skips gates.
     AutoMerge,
 }
 

@@ -378,6 +378,11 @@ async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, Or
         ..Outcome::default()
     };
     let landed = publish::publish(given, &config, tip, commit, &mut outcome).await?;
+    if publish != given.publish.unwrap_or(environment.publish)
+        && let Some(proposal) = outcome.proposals.first_mut()
+    {
+        proposal.reason.get_or_insert_with(|| BY_A_PERSON.to_owned());
+    }
     outcome.proposals.extend(proposed);
     Ok(landed.then_some(outcome))
 }
@@ -403,6 +408,10 @@ fn known_environment<'a>(config: &'a Repository, name: &EnvironmentName) -> Resu
         usage(format!("there is no environment `{name}`"), format!("there are: {}", known.join(", ")))
     })
 }
+
+/// Why what was to be merged by itself is not.
+const BY_A_PERSON: &str =
+    "a person merges it, since nobody can tell who pushes a branch; `--publish commit` brings it at once";
 
 /// Returns how an order is published. A forge's pull request is merged by a later pass, which cannot know who pushed the branch:
 /// what goes back or past a gate is a person's to merge there.

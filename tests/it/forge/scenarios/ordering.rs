@@ -107,7 +107,9 @@ pub(in crate::forge) async fn a_rollback_that_was_ordered_is_a_persons_to_merge(
     let stage = Stage::new(kind, AUTO);
     stage.push("main", "prod/web.yaml", &manifest("1.5.0"));
     let what = WEB.to_owned();
-    stage.order(8, Order::Rollback { environment: "prod".into(), what, to: None }).await;
+    let ordered = stage.order(8, Order::Rollback { environment: "prod".into(), what, to: None }).await;
+    let told = "a person merges it, since nobody can tell who pushes a branch; `--publish commit` brings it at once";
+    assert_eq!(ordered.proposals[0].reason.as_deref(), Some(told), "who orders it is told at once");
     assert!(!stage.only().body.contains("Tagboat merges this once every gate"), "{}", stage.only().body);
     stage.check("build", kind.words[0]);
     is_left_to_a_person(&stage, "1.5.0", UNKNOWN).await;
