@@ -13,7 +13,7 @@ use crate::config::repository::Repository;
 use crate::git::{GitError, Remote};
 use crate::model::commit::CommitId;
 use crate::model::decision::Question;
-use crate::model::environment::{BranchName, EnvironmentName};
+use crate::model::environment::{BranchName, Environment, EnvironmentName};
 use crate::model::file::RepoPath;
 use crate::model::image::ImageName;
 use crate::model::pull_request::{HeadBranch, Marker, PullRequest, State};
@@ -35,6 +35,16 @@ pub(super) fn is_named_now(head: &BranchName, config: &Repository) -> bool {
 
 fn has_prefix(head: &BranchName, config: &Repository) -> bool {
     head.as_str().starts_with(config.pull_request.branch_prefix.as_str())
+}
+
+/// Whether a name may be one of Tagboat's head branches for an environment on the base, whatever `branchPrefix` was then.
+pub(super) fn may_be_of(head: &BranchName, config: &Repository) -> bool {
+    let is_of = |environment: &Environment| {
+        let named = format!("{}/", environment.name);
+        let mut places = head.as_str().match_indices(&named);
+        places.any(|(at, _)| !head.as_str()[..at].ends_with(|letter: char| letter.is_ascii_alphanumeric()))
+    };
+    has_prefix(head, config) || config.environments.0.iter().any(is_of)
 }
 
 /// Whether the files of a head branch that is at hand configure the environment that it is for, under the name that it has: then it

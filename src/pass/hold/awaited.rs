@@ -15,7 +15,7 @@ use crate::model::environment::{BranchName, EnvironmentName};
 use crate::model::hold::Hold;
 use crate::model::pull_request::Listing;
 use crate::pass::PassError;
-use crate::pass::hold::proposed::{Place, Standing, all, among, on};
+use crate::pass::hold::proposed::{Place, Standing, all, among, on, pointed_away};
 use crate::pass::propose::Publishing;
 
 /// What is proposed to be held, and what was looked at for it.
@@ -66,7 +66,11 @@ pub(in crate::pass) async fn awaited(
     }
     for one in looked_at {
         let open = match &unlisted {
-            None => among(place, &one.0, awaited.listed.as_ref()),
+            None => match among(place, &one.0, awaited.listed.as_ref()) {
+                // Whoever has pointed it at another base has not said that what it holds may go on.
+                Standing::Nothing => pointed_away(place, &one.0, awaited.listed.as_ref()),
+                known => known,
+            },
             // It may be closed; it may as well be open.
             Some(error) => {
                 tracing::warn!(%error, head = %one.0, "whether what is proposed to be held still is could not be asked");

@@ -24,6 +24,7 @@ use crate::model::pull_request::{LABEL_HOLD, Listing, NewPullRequest, PullReques
 use crate::observe::files::Files;
 use crate::observe::tree::CommitFiles;
 use crate::pass::order::digests_left;
+use crate::pass::former;
 use crate::pass::own::look;
 use crate::pass::propose::{LONGEST_BODY, Publishing};
 use crate::pass::{MAX_HOLDS, PassError, blocking};
@@ -128,11 +129,12 @@ pub(super) async fn listed(place: Place<'_>) -> Result<Vec<(BranchName, CommitId
 /// Lists the branches on which something may be proposed to be held, and those on which something goes back and holds what it
 /// leaves, of environments on the base.
 pub(super) async fn all(place: Place<'_>) -> Result<(Branches, Branches), PassError> {
-    let (remote, prefix) = (Arc::clone(place.remote), place.config.pull_request.branch_prefix.clone());
+    let (remote, config) = (Arc::clone(place.remote), place.config.clone());
     let (branch, base) = (place.branch.clone(), place.base.clone());
     let work = move || {
-        let (proposed, mut others) = of_holds_and_others(&*remote, &prefix)?;
-        others.retain(|(name, _)| *name != branch);
+        let (proposed, mut others) = of_holds_and_others(&*remote)?;
+        // What goes back goes on under its old name where `branchPrefix` was another one.
+        others.retain(|(name, _)| *name != branch && former::may_be_of(name, &config));
         let mut going_back = Vec::new();
         for (name, tip) in others {
             let head = remote.head(&name, &tip, (&branch, &base))?;
@@ -305,6 +307,14 @@ pub(super) fn among(place: Place<'_>, head: &BranchName, listed: Option<&Listing
     let Some(listed) = listed else { return Standing::Branch };
     let is_it = |one: &&PullRequest| one.state == State::Open && one.head == *head && one.base == *place.branch;
     let open = listed.pull_requests.iter().find(is_it);
+    open.map_or(Standing::Nothing, |open| Standing::Open(Box::new(open.clone())))
+}
+
+/// Finds what a person has pointed at another base since it was opened here.
+pub(super) fn pointed_away(place: Place<'_>, head: &BranchName, listed: Option<&Listing>) -> Standing {
+    let is_it =
+        |one: &&PullRequest| one.state == State::Open && one.head == *head && one.opened_into() == Some(place.branch);
+    let open = listed.and_then(|listed| listed.pull_requests.iter().find(is_it));
     open.map_or(Standing::Nothing, |open| Standing::Open(Box::new(open.clone())))
 }
 

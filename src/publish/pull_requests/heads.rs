@@ -74,20 +74,18 @@ pub fn look(
 ///
 /// [`GitError`] when they cannot be listed.
 pub fn of_holds(remote: &dyn Remote) -> Result<Vec<(BranchName, CommitId)>, GitError> {
-    Ok(of_holds_and_others(remote, "")?.0)
+    Ok(of_holds_and_others(remote)?.0)
 }
 
-/// Lists the same, and the other branches whose names begin with a prefix.
+/// Lists the same, and all other branches.
 ///
 /// # Errors
 ///
 /// [`GitError`] when they cannot be listed.
-pub fn of_holds_and_others(remote: &dyn Remote, prefix: &str) -> Result<(Branches, Branches), GitError> {
+pub fn of_holds_and_others(remote: &dyn Remote) -> Result<(Branches, Branches), GitError> {
     let mut listed = remote.heads("")?;
     listed.sort();
-    let (of_holds, mut others): (Branches, Branches) = listed.into_iter().partition(|(name, _)| is_head(name));
-    others.retain(|(name, _)| name.as_str().starts_with(prefix));
-    Ok((of_holds, others))
+    Ok(listed.into_iter().partition(|(name, _)| is_head(name)))
 }
 
 /// Whether the base has already what a head brings: byte for byte, or in one of its last commits.

@@ -816,6 +816,37 @@ pub(super) async fn what_a_person_goes_back_from_by_a_pull_request_goes_nowhere_
     assert_eq!(stage.web()[2], "1.5.0", "it was refused");
 }
 
+pub(super) async fn what_goes_back_holds_what_it_leaves_under_another_prefix_and_base_than_now(kind: Kind) {
+    let stage = Stage::with(kind, "    publish: pullRequest\n", "");
+    stage.pass("08:00").await;
+    stage.store.merge(1).unwrap();
+    let back = Order::Rollback { environment: "staging".into(), what: "web".to_owned(), to: None };
+    Passing {
+        remote: stage.remote("mirror"),
+        tags: &stage.tags,
+        now: "2026-11-20T08:10:00Z",
+        publishing: Publishing::Forge((kind.client)(&stage.address)),
+    }
+    .order(&back, Said { by: Some("sre"), reason: Some("loses sessions"), ..Said::default() })
+    .await
+    .unwrap();
+    let config = String::from_utf8(stage.store.repository.show("main", ".tagboat.yaml")).unwrap();
+    let config = format!("{config}pullRequest: {{branchPrefix: bots/}}\n");
+    stage.store.repository.land("main", &[(".tagboat.yaml", &config)], "Call them bots", 2);
+    for hour in ["08:20", "08:30"] {
+        let outcome = stage.pass(hour).await;
+        let states = (stage.web(), stage.store.pull(2).state);
+        assert_eq!(states, (["1.5.0", "1.5.0", "1.4.0"].map(Into::into), Stands::Open), "{hour}");
+        let prod = outcome.proposals.iter().find(|one| one.environment.as_str() == "prod").unwrap();
+        let reason = prod.reason.clone().unwrap_or_default();
+        let held = "not merged yet: loses sessions (proposed in ";
+        assert!(prod.action == Action::Held && reason.contains(held), "{hour}: {reason}");
+        // A person points it somewhere else.
+        stage.store.repository.git(&["branch", "--force", "hotfix", "main"]);
+        stage.store.change(2, |pull| pull.base = "hotfix".to_owned());
+    }
+}
+
 pub(super) async fn what_fails_does_not_go_back_to_what_was_taken_back_in_an_environment_before(kind: Kind) {
     let stage = Stage::new(kind, WATCHED);
     stage.pass("08:00").await;
@@ -1382,6 +1413,7 @@ macro_rules! gates {
             what_failed_a_second_time_goes_nowhere_though_it_stays
             what_a_person_squashed_with_its_title_alone_is_not_watched_and_says_so
             what_a_person_goes_back_from_by_a_pull_request_goes_nowhere_while_that_is_open
+            what_goes_back_holds_what_it_leaves_under_another_prefix_and_base_than_now
             what_fails_does_not_go_back_to_what_was_taken_back_in_an_environment_before
             a_failure_is_laid_to_what_came_last_before_it
             what_fails_after_a_person_lowered_one_of_its_places_is_not_laid_to_the_others
