@@ -6,8 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::repository::Repository;
 use crate::model::decision::Verdict;
-use crate::model::environment::{BranchName, Environment};
-use crate::model::hold::Hold;
+use crate::model::environment::{BranchName, Environment, EnvironmentName};
 use crate::model::image::{ImageName, Tag};
 use crate::model::proposal::Action;
 use crate::model::pull_request::HeadBranch;
@@ -15,7 +14,7 @@ use crate::model::site::Value;
 use crate::model::watch::WatchState;
 use crate::pass::{Inputs, Planned};
 use crate::promote;
-use crate::publish::pull_requests::{Standing, Unsure};
+use crate::publish::pull_requests::{HeldBy, Standing, Unsure};
 
 /// Names what is not fully known in this pass: what stands for it is left as it is.
 pub(super) fn unsure(planned: &Planned, inputs: &Inputs<'_>) -> Unsure {
@@ -55,25 +54,33 @@ pub(super) fn unsure(planned: &Planned, inputs: &Inputs<'_>) -> Unsure {
     }
 }
 
-/// Finds which head branches bring a version that is held where it is to come, and by which hold.
+/// Finds which head branches bring a version that is held where it is to come or that was taken back there or before, and by whom.
 pub(super) fn held(
     planned: &Planned,
     config: &Repository,
     standing: &Standing,
-) -> BTreeMap<BranchName, (String, Hold)> {
+) -> BTreeMap<BranchName, (String, HeldBy)> {
     let of = |head: &HeadBranch| {
         let environment = config.environments.named(head.told.environment.as_ref()?)?;
         let mut concerned = promote::order::before(environment, &config.environments);
         concerned.push(&environment.name);
         head.told.brought.coming().find_map(|(image, version)| {
-            let tag: Tag = version.split('@').next()?.parse().ok()?;
+            let (tag, digest) = version.split_once('@').map_or((version, None), |(tag, digest)| (tag, Some(digest)));
+            let tag: Tag = tag.parse().ok()?;
             let name: ImageName = image.parse().ok()?;
             let observation = &planned.observation;
             let questions = planned.promoted.decisions.iter().map(|decision| &decision.question);
             let alike = promote::order::alike(observation, questions, &environment.name, &name);
-            let value = Value { tag: Some(tag.clone()), digest: None };
-            let hold = promote::order::hold_on(observation, &alike, &concerned, (&name, &value))?;
-            Some((head.name.clone(), (format!("{image}:{tag}"), hold.clone())))
+            let mut value = Value { tag: Some(tag.clone()), digest: None };
+            let by = if let Some(hold) = promote::order::hold_on(observation, &alike, &concerned, (&name, &value)) {
+                HeldBy::Hold(hold.clone())
+            } else {
+                value.digest = digest.and_then(|digest| digest.parse().ok());
+                let past = |at: &EnvironmentName| observation.pasts.get(&(at.clone(), name.clone()))?.as_ref().ok();
+                let pasts: Vec<_> = concerned.iter().filter_map(|at| Some((*at, past(at)?))).collect();
+                HeldBy::TakenBack(promote::order::taken_back(&pasts, &value, &alike)?)
+            };
+            Some((head.name.clone(), (format!("{image}:{tag}"), by)))
         })
     };
     standing.heads.iter().filter_map(of).collect()

@@ -122,9 +122,9 @@ impl GitLab {
             "a CI job's own token may not do this: set GITLAB_TOKEN to a project access token with the scope `api`";
         match reply.status.as_u16() {
             401 | 403 | 404 if self.is_job => ForgeError::Stop(format!("{host} answered {words}; {job}")),
-            401 | 404 if !self.has_token => {
-                ForgeError::Stop(format!("{host} answered {words} for {project}: set GITLAB_TOKEN"))
-            }
+            401 | 404 if !self.has_token => ForgeError::Stop(format!(
+                "{host} answered {words} for {project}: set GITLAB_TOKEN (which in a job is for the job's own server alone), or TAGBOAT_TOKEN"
+            )),
             401 => ForgeError::Stop(format!("{host} does not take the token ({words}): it needs the scope `api`")),
             403 => ForgeError::Stop(format!(
                 "{host} does not allow this on {project} ({words}): the token needs the scope `api` and the role Developer"

@@ -14,7 +14,7 @@ use crate::model::pull_request::{HeadBranch, LABEL_HOLD, Marker, Number, PullReq
 use crate::publish::making::is_aside;
 use crate::publish::pull_requests::course::{HELD, disarm, refused, theirs};
 use crate::publish::pull_requests::statuses::{not_asked_now, of_order_now};
-use crate::publish::pull_requests::{Course, Desired, Standing, Step, Unsure, images};
+use crate::publish::pull_requests::{Course, Desired, HeldBy, Standing, Step, Unsure, images};
 
 /// How many pull requests are named that take the place of one.
 const MOST_NAMED: usize = 20;
@@ -53,6 +53,20 @@ fn awaited<'a>(
     };
     let mut all = sharing(head, environment, desired);
     all.find(|(wanted, course)| is_kept(wanted, course)).map(|(wanted, _)| &wanted.head)
+}
+
+/// Returns what is wanted for the images of a head branch and cannot stand yet, though nobody has refused it.
+fn put_off<'a>(
+    head: Option<&HeadBranch>,
+    environment: Option<&EnvironmentName>,
+    desired: (&'a [Desired], &[Course]),
+    standing: &Standing,
+) -> Vec<&'a Desired> {
+    let waits = |(wanted, course): &(&Desired, &Course)| {
+        matches!(course.action, Action::LeftAlone | Action::Waiting)
+            && (wanted.is_order || refused(wanted, standing).is_none())
+    };
+    sharing(head, environment, desired).filter(waits).map(|(wanted, _)| wanted).collect()
 }
 
 /// Returns what is wanted for the images of a head branch.
@@ -107,7 +121,12 @@ pub(super) fn leftovers(
             Some(Kept::Theirs) if open.is_none() && standing.pull_requests.is_some() => None,
             Some(why) => left(why, (name, awaited), (open, said(why, &now, open, (standing, unsure)))),
             None => {
-                let why = if instead.is_empty() { Why::alone(name, standing) } else { Why::Replaced(&instead) };
+                let put_off = put_off(head, environment, (desired, courses_of_desired), standing);
+                let why = match (instead.is_empty(), put_off.is_empty()) {
+                    (true, _) if standing.held.contains_key(name) => Why::alone(name, standing),
+                    (true, true) => Why::alone(name, standing),
+                    _ => Why::Replaced(&instead, &put_off),
+                };
                 replaced_by = instead.iter().map(|other| other.head.clone()).collect();
                 match withdraw(open, head, why) {
                     Some(steps) => Some((Action::Closed, why.told(), steps)),
@@ -252,10 +271,12 @@ fn left(
 /// Why nobody wants something any more.
 #[derive(Clone, Copy)]
 pub(super) enum Why<'a> {
-    /// Others take its place, or one does.
-    Replaced(&'a [&'a Desired]),
+    /// Others take its place, or one does; and others are to, and cannot stand yet.
+    Replaced(&'a [&'a Desired], &'a [&'a Desired]),
     /// A version of it, `image:tag`, is held.
     Held(&'a str, &'a Hold),
+    /// A version of it, `image:tag`, was taken back, in words that say where, by whom and when.
+    TakenBack(&'a str, &'a str),
     /// It is there already, or it was refused.
     Unnecessary,
 }
@@ -263,18 +284,30 @@ pub(super) enum Why<'a> {
 impl<'a> Why<'a> {
     /// Tells it of what nothing takes the place of.
     pub(super) fn alone(head: &BranchName, standing: &'a Standing) -> Self {
-        standing.held.get(head).map_or(Self::Unnecessary, |(version, hold)| Self::Held(version, hold))
+        standing.held.get(head).map_or(Self::Unnecessary, |(version, by)| match by {
+            HeldBy::Hold(hold) => Self::Held(version, hold),
+            HeldBy::TakenBack(words) => Self::TakenBack(version, words),
+        })
     }
 
     /// Says it where the pass is told of.
     fn told(self) -> String {
         match self {
-            Self::Replaced([other]) => format!("{} takes its place", other.head),
-            Self::Replaced(others) => {
-                let heads: Vec<&str> = others.iter().map(|other| other.head.as_str()).collect();
-                format!("{} take its place", heads.join(", "))
+            Self::Replaced(others, put_off) => {
+                let heads = |all: &[&Desired]| {
+                    let heads: Vec<&str> = all.iter().map(|other| other.head.as_str()).collect();
+                    heads.join(", ")
+                };
+                let stand = match others {
+                    [] => None,
+                    [other] => Some(format!("{} takes its place", other.head)),
+                    others => Some(format!("{} take its place", heads(others))),
+                };
+                let wait = (!put_off.is_empty()).then(|| format!("what is wanted instead waits: {}", heads(put_off)));
+                stand.into_iter().chain(wait).collect::<Vec<_>>().join("; ")
             }
             Self::Held(version, hold) => format!("{version} is held: {hold}"),
+            Self::TakenBack(version, words) => format!("{version} is not wanted any more: {words}"),
             Self::Unnecessary => "nothing of it is left to do".to_owned(),
         }
     }
@@ -282,8 +315,15 @@ impl<'a> Why<'a> {
     /// Says it on the pull request, to whoever reads it there.
     fn comment(self) -> String {
         match self {
-            Self::Replaced(others) => replaced(others),
+            Self::Replaced(others, put_off) => {
+                let waits = |other: &&Desired| code(&other.title);
+                let wait: Vec<String> = put_off.iter().take(MOST_NAMED).map(waits).collect();
+                let wait = (!wait.is_empty()).then(|| format!("What is wanted instead waits: {}.", wait.join(", ")));
+                let stand = (!others.is_empty()).then(|| replaced(others));
+                stand.into_iter().chain(wait).collect::<Vec<_>>().join("\n\n")
+            }
             Self::Held(version, hold) => held(version, hold),
+            Self::TakenBack(version, words) => taken_back(version, words),
             Self::Unnecessary => {
                 "Nothing of this is left to do: what it brings is there already, or no longer wanted.".to_owned()
             }
@@ -291,12 +331,24 @@ impl<'a> Why<'a> {
     }
 }
 
-/// Says by whom and why a version is held, and how that ends.
-fn held(version: &str, hold: &Hold) -> String {
-    let cut = |text: &str| match text.char_indices().nth(LONGEST_WHY) {
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_WHY) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
-    };
+    }
+}
+
+/// Says who took a version back, and how it comes all the same.
+fn taken_back(version: &str, words: &str) -> String {
+    let (version, why) = (code(version), plain(&cut(words)));
+    format!(
+        "This is not wanted any more, since {version} was taken back: {why}.\n\nSomething newer is proposed as usual; this very version \
+         comes again once somebody brings it back there."
+    )
+}
+
+/// Says by whom and why a version is held, and how that ends.
+fn held(version: &str, hold: &Hold) -> String {
     let why = plain(&cut(&hold.to_string()));
     let everywhere = format!("tagboat release {version}");
     let release = match &hold.environment {

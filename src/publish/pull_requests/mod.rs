@@ -131,8 +131,17 @@ pub struct Standing {
     pub former: BTreeMap<BranchName, (EnvironmentName, String)>,
     /// Head branches that an environment left that is configured no more, with the environments that have the files of each now.
     pub orphans: BTreeMap<BranchName, BTreeSet<EnvironmentName>>,
-    /// Which version that a head branch brings is held now, as `image:tag`, and by which hold.
-    pub held: BTreeMap<BranchName, (String, Hold)>,
+    /// Which version that a head branch brings is held now or was taken back, as `image:tag`, and by whom.
+    pub held: BTreeMap<BranchName, (String, HeldBy)>,
+}
+
+/// What keeps a version back that a head branch brings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HeldBy {
+    /// An entry in the file of holds, or one that is proposed.
+    Hold(Hold),
+    /// Somebody took it back where it ran: in words that name the environment, who and when.
+    TakenBack(String),
 }
 
 impl Standing {

@@ -299,7 +299,7 @@ fn waits(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
         let proposal = together[0];
         let (word, tone) = match proposal.action {
             Action::Held => ("held", Tone::Wait),
-            Action::LeftAlone => ("left alone: a person took it over", Tone::Wait),
+            Action::LeftAlone => ("left alone", Tone::Wait),
             _ => ("waits", Tone::Wait),
         };
         let mut spans = vec![(Tone::Strong, format!("{}:", proposal.environment))];

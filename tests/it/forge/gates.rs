@@ -816,6 +816,20 @@ pub(super) async fn what_a_person_goes_back_from_by_a_pull_request_goes_nowhere_
     assert_eq!(stage.web()[2], "1.5.0", "it was refused");
 }
 
+pub(super) async fn what_was_taken_back_before_is_closed_and_says_by_whom(kind: Kind) {
+    let stage = Stage::new(kind, "    publish: pullRequest\n");
+    stage.pass("08:00").await;
+    stage.store.repository.land("main", &[("dev/web.yaml", &manifest(WEB, "1.4.0"))], "Revert \"dev: 1.5.0\"", 1);
+    let outcome = stage.pass("08:10").await;
+    let pull = stage.store.pull(1);
+    assert_eq!((pull.state, pull.comments.len()), (Stands::Closed, 1), "{outcome:?}");
+    let comment = &pull.comments[0];
+    let begin = "This is not wanted any more, since `ghcr.io/acme/web:1.5.0` was taken back: in dev, ";
+    assert!(comment.starts_with(begin) && comment.contains("took it back to 1.4.0"), "{comment}");
+    let told = outcome.proposals.iter().find(|one| one.action == Action::Closed).and_then(|one| one.reason.clone());
+    assert!(told.is_some_and(|told| told.contains("is not wanted any more: in dev, ")), "{outcome:?}");
+}
+
 pub(super) async fn what_goes_back_holds_what_it_leaves_under_another_prefix_and_base_than_now(kind: Kind) {
     let stage = Stage::with(kind, "    publish: pullRequest\n", "");
     stage.pass("08:00").await;
@@ -1414,6 +1428,7 @@ macro_rules! gates {
             what_a_person_squashed_with_its_title_alone_is_not_watched_and_says_so
             what_a_person_goes_back_from_by_a_pull_request_goes_nowhere_while_that_is_open
             what_goes_back_holds_what_it_leaves_under_another_prefix_and_base_than_now
+            what_was_taken_back_before_is_closed_and_says_by_whom
             what_fails_does_not_go_back_to_what_was_taken_back_in_an_environment_before
             a_failure_is_laid_to_what_came_last_before_it
             what_fails_after_a_person_lowered_one_of_its_places_is_not_laid_to_the_others

@@ -404,8 +404,8 @@ fn every_pull_request_that_waits_says_for_what() {
         query fails: 0.2 is not < 0.01
       prod: ghcr.io/acme/mail 1.4.0 → 1.5.0 waits (somebody has to merge it)
         https://git.acme.example/acme/gitops/pulls/5
-      prod: ghcr.io/acme/shop 1.4.0 → 1.5.0 left alone: a person took it over (it
-        has the label `tagboat/hold`) https://git.acme.example/acme/gitops/pulls/6
+      prod: ghcr.io/acme/shop 1.4.0 → 1.5.0 left alone (it has the label
+        `tagboat/hold`) https://git.acme.example/acme/gitops/pulls/6
 
     Nothing to do now (6 waiting).
     `tagboat explain IMAGE` tells what an image waits for.
