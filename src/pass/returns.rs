@@ -33,7 +33,6 @@ use crate::pass::own::look;
 use crate::pass::pasts::read_pasts;
 use crate::pass::propose::Publishing;
 use crate::pass::run::Run;
-
 use crate::pass::view::Branches;
 use crate::pass::{Editing, Inputs, Planned, blocking, is_asked_for};
 use crate::promote::order::{self, NoWayBack};

@@ -346,9 +346,11 @@ async fn is_there(
             ),
             format!("name another one with `--to TAG`: `tagboat history --image {image}` tells what ran"),
         )),
-        Err(error) if is_listed => note(format!("whether the registry still has {to} could not be asked: {error}")),
+        Err(error @ (SourceError::Unknown(_) | SourceError::Failed(_))) => {
+            note(format!("whether the registry still has {to} could not be asked: {error}"))
+        }
         Ok(_) => note(format!("the registry does not list {tag} any more, and still has {to}")),
-        Err(error) => Err(refused(
+        Err(SourceError::Absent(error)) => Err(refused(
             format!(
                 "{image}: {environment} would go back to {tag}, which the registry does not list any more: nothing could \
                  start it ({error})"

@@ -486,3 +486,14 @@ fn nothing_goes_back_to_a_version_that_the_registry_has_no_more() {
     assert!(words(&ran.out).contains("whether the registry still has 1.4.0 could not be asked: "), "{ran:?}");
     assert_eq!(scene.runs("prod/acme-web.yaml"), "1.4.0");
 }
+
+#[test]
+fn a_registry_that_lists_a_version_no_more_and_cannot_say_whether_it_is_there_keeps_nobody_from_going_back() {
+    let scene = Scene::new("", "commit", &["acme/web"]);
+    scene.write(&["acme/web"], "1.5.0", 3);
+    scene.world.registry.delete("acme/web", "1.4.0");
+    scene.world.registry.faults(|faults| faults.head_status = Some(403));
+    let ran = scene.call(&["rollback", "prod", "acme/web", "--reason", "slow"]).ended(0);
+    assert!(words(&ran.out).contains("whether the registry still has 1.4.0 could not be asked: "), "{ran:?}");
+    assert_eq!(scene.runs("prod/acme-web.yaml"), "1.4.0");
+}
