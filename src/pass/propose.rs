@@ -140,7 +140,7 @@ pub(super) async fn propose(
             proposed.closed.extend(kept);
             proposed.errors.extend(troubles);
         }
-        standing.held = held(planned, config, &standing);
+        standing.held = held(planned, inputs, &standing);
         former::take_up(planned, &mut standing, &mut own);
         let ordered = match ordered::again(run, (&onto, inputs), planned, (&mut standing, &own), limit).await {
             Ok(ordered) => ordered,

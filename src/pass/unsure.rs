@@ -4,9 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::config::repository::Repository;
 use crate::model::decision::Verdict;
 use crate::model::environment::{BranchName, Environment, EnvironmentName};
+use crate::model::hold::Hold;
 use crate::model::image::{ImageName, Tag};
 use crate::model::proposal::Action;
 use crate::model::pull_request::HeadBranch;
@@ -14,7 +14,8 @@ use crate::model::site::Value;
 use crate::model::watch::WatchState;
 use crate::pass::{Inputs, Planned};
 use crate::promote;
-use crate::publish::pull_requests::{HeldBy, Standing, Unsure};
+use crate::publish::held::is_head;
+use crate::publish::pull_requests::{HeldBy, HeldIn, Standing, Unsure};
 
 /// Names what is not fully known in this pass: what stands for it is left as it is.
 pub(super) fn unsure(planned: &Planned, inputs: &Inputs<'_>) -> Unsure {
@@ -57,9 +58,10 @@ pub(super) fn unsure(planned: &Planned, inputs: &Inputs<'_>) -> Unsure {
 /// Finds which head branches bring a version that is held where it is to come or that was taken back there or before, and by whom.
 pub(super) fn held(
     planned: &Planned,
-    config: &Repository,
+    inputs: &Inputs<'_>,
     standing: &Standing,
 ) -> BTreeMap<BranchName, (String, HeldBy)> {
+    let config = inputs.config;
     let of = |head: &HeadBranch| {
         let environment = config.environments.named(head.told.environment.as_ref()?)?;
         let mut concerned = promote::order::before(environment, &config.environments);
@@ -73,7 +75,7 @@ pub(super) fn held(
             let alike = promote::order::alike(observation, questions, &environment.name, &name);
             let mut value = Value { tag: Some(tag.clone()), digest: None };
             let by = if let Some(hold) = promote::order::hold_on(observation, &alike, &concerned, (&name, &value)) {
-                HeldBy::Hold(hold.clone())
+                HeldBy::Hold(hold.clone(), held_in(hold, planned, inputs))
             } else {
                 value.digest = digest.and_then(|digest| digest.parse().ok());
                 let past = |at: &EnvironmentName| observation.pasts.get(&(at.clone(), name.clone()))?.as_ref().ok();
@@ -84,4 +86,19 @@ pub(super) fn held(
         })
     };
     standing.heads.iter().filter_map(of).collect()
+}
+
+/// Tells where a hold stands.
+fn held_in(hold: &Hold, planned: &Planned, inputs: &Inputs<'_>) -> HeldIn {
+    let is_elsewhere = |name: &EnvironmentName| planned.observation.elsewhere.contains_key(name);
+    if hold.environment.as_ref().is_some_and(is_elsewhere) {
+        return HeldIn::Elsewhere;
+    }
+    // Its image may have been written there by a shorter name.
+    let is_it = |one: &Hold| Hold { image: hold.image.clone(), ..one.clone() } == *hold;
+    match inputs.awaited.heads.iter().find(|(_, holds)| holds.iter().any(is_it)) {
+        Some((head, _)) if is_head(head) => HeldIn::Proposed(head.clone()),
+        Some((head, _)) => HeldIn::GoingBack(head.clone()),
+        None => HeldIn::Base,
+    }
 }

@@ -22,6 +22,9 @@ const HEAD: &str = "@holds";
 /// The environment that stands for all of them.
 const EVERYWHERE: &str = "*";
 
+/// The most characters of who holds or releases a version, and why, that are said in a comment.
+const LONGEST_WHY: usize = 300;
+
 /// How many characters of a body are left for what stands around its rows.
 const ROOM: usize = 2_000;
 
@@ -133,6 +136,34 @@ fn both(change: &HoldChange) -> impl Iterator<Item = (&'static str, &Hold)> {
 
 fn is_released(change: &HoldChange, hold: &Hold) -> bool {
     change.released.iter().any(|other| std::ptr::eq(other, hold))
+}
+
+/// Says on the pull request of a change of which nothing is left why it is closed: by what a person has `ordered`, or since the base has it.
+pub fn closing(ordered: &HoldChange) -> String {
+    let (verb, holds) = if ordered.held.is_empty() { ("released", &ordered.released) } else { ("held", &ordered.held) };
+    let (by, reason) = match ordered.held.first() {
+        Some(hold) => (hold.by.as_deref(), hold.reason.as_deref()),
+        None => (ordered.by.as_deref(), ordered.reason.as_deref()),
+    };
+    let by = by.map(|by| format!(", by {}", plain(&cut(by)))).unwrap_or_default();
+    let reason = reason.map(|reason| format!(": {}", plain(&cut(reason)))).unwrap_or_default();
+    let what = match holds.as_slice() {
+        [] => "the base branch has all of it by now, or has had it".to_owned(),
+        [hold] => {
+            let version = code(&format!("{}:{}", hold.image, hold.tag));
+            format!("{version}{} is {verb} again{by}{reason}", plain(&place(hold)))
+        }
+        several => format!("{} are {verb} again{by}{reason}", count(several.len())),
+    };
+    format!("Nothing of this is left to do: {what}.")
+}
+
+/// Cuts what somebody said to what a comment has room for.
+pub(super) fn cut(said: &str) -> String {
+    match said.char_indices().nth(LONGEST_WHY) {
+        Some((end, _)) => format!("{}…", &said[..end]),
+        None => said.to_owned(),
+    }
 }
 
 /// Writes the body of the pull request that proposes it.

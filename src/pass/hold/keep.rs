@@ -12,7 +12,7 @@ use crate::model::outcome::Trouble;
 use crate::model::proposal::{Action, Proposal};
 use crate::model::pull_request::{LABEL_HOLD, Listing, PullRequest};
 use crate::observe::tree::CommitFiles;
-use crate::pass::hold::proposed::{self, Place, Proposed, Standing, among};
+use crate::pass::hold::proposed::{self, Place, Proposed, SPENT, Standing, among};
 use crate::pass::hold::{HoldError, ProposeError, change, edit, held_on, parsed, standing, text_of};
 use crate::pass::run::{Mode, Run};
 use crate::pass::{PassError, blocking};
@@ -92,7 +92,7 @@ async fn one(
     let text = text_of(&bytes)?;
     let after = standing(&text, Some(&before))?;
     let ordered = ordered(place, tip).await?;
-    let change = change(&parsed(&text)?, &parsed(&after)?, ordered);
+    let change = change(&parsed(&text)?, &parsed(&after)?, &ordered);
     Ok(proposed::propose_again(place, &before, &change, edit(&bytes, after)).await?)
 }
 
@@ -108,11 +108,9 @@ async fn reword(place: Place<'_>, open: &PullRequest, before: &Proposed) -> Resu
 
 /// Takes a branch away of which the base has all, or has had it.
 pub(super) async fn remove(place: Place<'_>, before: &Proposed) -> Result<Proposal, ProposeError> {
-    proposed::propose(place, Some(before), &HoldChange::default(), edit(&[], String::new())).await
+    let nothing = HoldChange::default();
+    proposed::propose(place, Some(before), (&nothing, &nothing), edit(&[], String::new())).await
 }
-
-/// Why a branch is taken away, in words.
-const SPENT: &str = "nothing of it is left to do";
 
 /// Returns a branch that the base has wholly, so that nothing of it is left.
 fn merged((head, tip): (BranchName, CommitId)) -> Proposed {

@@ -287,6 +287,9 @@ async fn once(given: &Holding<'_>, order: &Order) -> Result<Option<Outcome>, Hol
             String::new()
         }
         Err(HoldError::NotHeld { what, advice }) => {
+            if let Some(proposal) = left_behind(place, &text, (order, &meant)).await? {
+                return Ok(Some(Outcome { proposals: vec![proposal], holds: Some(there), ..Outcome::default() }));
+            }
             let advice = held_by_order(place, (order, &meant)).await?.unwrap_or(advice);
             return Err(HoldError::NotHeld { what, advice });
         }
@@ -298,8 +301,8 @@ async fn once(given: &Holding<'_>, order: &Order) -> Result<Option<Outcome>, Hol
     let standing = standing(&text, before.as_ref())?;
     let (after, ordered) = edited(&standing, &config, (order, &meant))?;
     let held = parsed(&after)?;
-    let change = change(&there, &held, ordered);
-    let proposal = proposed::propose(place, before.as_ref(), &change, edit(after)).await?;
+    let change = change(&there, &held, &ordered);
+    let proposal = proposed::propose(place, before.as_ref(), (&change, &ordered), edit(after)).await?;
     Ok(Some(Outcome { proposals: vec![proposal], holds: Some(held), ..Outcome::default() }))
 }
 
@@ -331,10 +334,29 @@ async fn released_there(
         Err(HoldError::NotHeld { .. }) => return Ok(None),
         Err(error) => return Err(error),
     };
-    let change = change(&parsed(&text)?, &parsed(&after)?, ordered);
+    let change = change(&parsed(&text)?, &parsed(&after)?, &ordered);
     let head = before.head.clone();
-    let proposal = proposed::propose(place, Some(&before), &change, edit(&bytes, after)).await;
+    let proposal = proposed::propose(place, Some(&before), (&change, &ordered), edit(&bytes, after)).await;
     proposal.map(Some).map_err(|source| HoldError::StillHeld { head, source })
+}
+
+/// Takes a branch away of which a release would leave nothing, and whose pull request is closed: an order that was cut short has left it.
+async fn left_behind(
+    place: Place<'_>,
+    text: &str,
+    (order, meant): (&Order, &Meant),
+) -> Result<Option<Proposal>, HoldError> {
+    let Some(seen) = proposed::seen(place).await?.filter(|seen| seen.is_own) else { return Ok(None) };
+    let (after, ordered) = match edited(&standing(text, Some(&seen))?, place.config, (order, meant)) {
+        Ok(edited) => edited,
+        Err(HoldError::NotHeld { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let change = change(&parsed(text)?, &parsed(&after)?, &ordered);
+    if !change.held.is_empty() || !change.released.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(proposed::propose(place, Some(&seen), (&change, &ordered), edit(text.as_bytes(), after)).await?))
 }
 
 /// Reads the file of holds as it is on the base; nothing where there is none.
@@ -389,12 +411,12 @@ fn standing(text: &str, before: Option<&Proposed>) -> Result<String, HoldError> 
 }
 
 /// Returns what is different after an edit, with who released it and why.
-fn change(before: &[Hold], after: &[Hold], ordered: HoldChange) -> HoldChange {
+fn change(before: &[Hold], after: &[Hold], ordered: &HoldChange) -> HoldChange {
     let held: Vec<Hold> = after.iter().filter(|hold| !before.contains(hold)).cloned().collect();
     let is_there = |hold: &Hold| after.iter().any(|other| key(other) == key(hold));
     let released: Vec<Hold> = before.iter().filter(|hold| !is_there(hold)).cloned().collect();
-    let of_release = |said: Option<String>| said.filter(|_| !released.is_empty());
-    let (by, reason) = (of_release(ordered.by), of_release(ordered.reason));
+    let of_release = |said: &Option<String>| said.clone().filter(|_| !released.is_empty());
+    let (by, reason) = (of_release(&ordered.by), of_release(&ordered.reason));
     HoldChange { held, released, by, reason }
 }
 
@@ -450,7 +472,7 @@ fn edited(
             Ok((after, HoldChange { held: vec![hold], ..HoldChange::default() }))
         }
         Order::Release { tag, environment, by, reason, .. } => {
-            let is_of_it = |hold: &Hold| hold.image == *image && tag.as_ref().is_none_or(|tag| meant.is_of(hold, tag));
+            let is_of_it = |hold: &Hold| meant.names(hold) && tag.as_ref().is_none_or(|tag| meant.is_of(hold, tag));
             let is_meant = |hold: &Hold| {
                 is_of_it(hold) && environment.as_ref().is_none_or(|own| hold.environment.as_ref() == Some(own))
             };
@@ -500,11 +522,18 @@ fn held_elsewhere(hold: &Hold) -> String {
 /// An image that is meant.
 struct Meant {
     image: ImageName,
+    /// The shorter names of entries that mean it, and no other one.
+    short: BTreeSet<ImageName>,
     /// The policies under which it stands, by which one version may have several spellings.
     policies: Vec<Arc<Policy>>,
 }
 
 impl Meant {
+    /// Whether an entry is of the image.
+    fn names(&self, hold: &Hold) -> bool {
+        hold.image == self.image || self.short.contains(&hold.image)
+    }
+
     /// Whether an entry is of a tag, under any spelling of its version.
     fn is_of(&self, hold: &Hold, tag: &Tag) -> bool {
         hold.is_of(tag) || self.policies.iter().any(|policy| is_one_version(policy, &hold.tag, tag))
@@ -542,13 +571,17 @@ fn meant<'a>(
         let beside = markers.iter().filter(|(of, _)| *of == image).map(|(_, policy)| Arc::clone(policy));
         let rule = config.rules.of(&image).map(|rule| Arc::clone(&rule.policy));
         let policies = beside.chain(rule).collect();
-        Meant { image, policies }
+        Meant { image, short: BTreeSet::new(), policies }
     };
     if let Order::Release { .. } = order {
         // What is held may stand nowhere any more.
         let held: BTreeSet<ImageName> = held.map(|hold| hold.image.clone()).collect();
         let image = written.among(&held)?;
-        return Ok(meant(if held.contains(&image) { image } else { written.among(&known)? }));
+        let image = if held.contains(&image) { image } else { written.among(&known)? };
+        let stand: BTreeSet<&ImageName> = known.iter().collect();
+        let is_short = |name: &&ImageName| is_whole && candidates(name, &stand) == [&image];
+        let short = held.iter().filter(is_short).cloned().collect();
+        return Ok(Meant { short, ..meant(image.clone()) });
     }
     let image = written.among(&known)?;
     if known.contains(&image) || !is_whole {

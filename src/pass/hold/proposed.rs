@@ -31,12 +31,16 @@ use crate::pass::{MAX_HOLDS, PassError, blocking};
 use crate::publish::body;
 use crate::publish::held::{self, HoldChange};
 use crate::publish::making::{MakeError, Maker};
+use crate::publish::pull_requests::apply::say;
 use crate::publish::pull_requests::course::same_text;
 use crate::publish::pull_requests::heads::{of_holds, of_holds_and_others};
 use crate::publish::pull_requests::statuses::show;
 
 /// Why a proposal waits, in words.
 pub(super) const COUNTS: &str = "a person merges it to make it last; as long as it stands, what it holds counts as held, and what it releases does not yet";
+
+/// Why a branch is taken away, in words.
+pub(super) const SPENT: &str = "nothing of it is left to do";
 
 /// How many commits of the base are searched for what it has held since.
 const SEEN_WITHIN: usize = 200;
@@ -329,6 +333,16 @@ pub enum ProposeError {
     /// The head branch could not be made.
     #[error(transparent)]
     Make(#[from] MakeError),
+    /// Nothing of it is left, and its pull request still stands.
+    #[error(
+        "nothing of {head} is left to do, and its pull request could not be closed, so it still counts: {source}: try again"
+    )]
+    Close {
+        /// The head branch.
+        head: BranchName,
+        /// Why.
+        source: ForgeError,
+    },
     /// The forge could not do it.
     #[error("{head} has it, and its pull request could not be opened, so it does not count yet: {source}: try again")]
     Forge {
@@ -339,15 +353,16 @@ pub enum ProposeError {
     },
 }
 
-/// Makes the head branch hold an edit of the file of holds, and the pull request stand; takes both away where nothing of it is left.
+/// Makes the head branch hold an edit of the file of holds, and the pull request stand; takes both away where nothing of it is left. The
+/// first change is all that it is to bring, the second one what a person has ordered of it now, by which it is told why it goes.
 pub(super) async fn propose(
     place: Place<'_>,
     before: Option<&Proposed>,
-    change: &HoldChange,
+    changes: (&HoldChange, &HoldChange),
     edit: FileEdit,
 ) -> Result<Proposal, ProposeError> {
     let standing = standing(place, before).await?;
-    propose_on(place, (before, standing), change, edit).await
+    propose_on(place, (before, standing), changes, edit).await
 }
 
 /// Makes a branch anew, or takes it away, likewise, unless a person has set the label that holds its pull request by now.
@@ -361,7 +376,7 @@ pub(super) async fn propose_again(
     if matches!(&standing, Standing::Open(open) if open.labels.contains(LABEL_HOLD)) {
         return Ok(None);
     }
-    propose_on(place, (Some(before), standing), change, edit).await.map(Some)
+    propose_on(place, (Some(before), standing), (change, &HoldChange::default()), edit).await.map(Some)
 }
 
 /// Looks at what stands for a branch now. One that somebody else has pushed to is theirs.
@@ -377,7 +392,7 @@ async fn standing(place: Place<'_>, before: Option<&Proposed>) -> Result<Standin
 async fn propose_on(
     place: Place<'_>,
     (before, standing): (Option<&Proposed>, Standing),
-    change: &HoldChange,
+    (change, ordered): (&HoldChange, &HoldChange),
     edit: FileEdit,
 ) -> Result<Proposal, ProposeError> {
     let style = &place.config.pull_request;
@@ -386,18 +401,28 @@ async fn propose_on(
     let action = if before.is_some() { Action::Updated } else { Action::Opened };
     let mut proposal = row(place, change, &head, (action, COUNTS));
     if change.held.is_empty() && change.released.is_empty() {
+        let mut reason = SPENT.to_owned();
         if let (Some(forge), Standing::Open(open)) = (place.forge(), &standing) {
             proposal.url = Some(open.url.clone());
             // Whoever has pushed to it since it was read has taken it over.
             if stands_at(place, &head).await? != before.map(|before| before.tip.clone()) {
                 return Err(MakeError::Moved(head).into());
             }
-            forge.close(open, &open.body).await.map_err(at_forge)?;
+            let unclosed = |source| ProposeError::Close { head: head.clone(), source };
+            // A list may be behind: what somebody closed needs no further word, and what was merged is on the base by now.
+            if forge.look(open).await.map_err(unclosed)?.is_some() {
+                if let Some(refused) = say(forge, open, &held::closing(ordered)).await.map_err(unclosed)? {
+                    reason = format!("{reason}; {refused}");
+                }
+                forge.close(open, &open.body).await.map_err(unclosed)?;
+            } else if tip(place).await? != *place.base {
+                return Err(MakeError::Moved(head).into());
+            }
         }
         if let Some(before) = before {
             place.maker().push_head(&head, Some(&before.tip), None).await?;
         }
-        (proposal.action, proposal.reason) = (Action::Closed, Some("nothing of it is left to do".to_owned()));
+        (proposal.action, proposal.reason) = (Action::Closed, Some(reason));
         return Ok(proposal);
     }
     let is_same = before.is_some_and(|before| {
@@ -501,6 +526,12 @@ pub(super) fn row(
         reason: Some(reason.to_owned()),
         earliest: None,
     }
+}
+
+/// Returns where the base stands now.
+async fn tip(place: Place<'_>) -> Result<CommitId, MakeError> {
+    let (remote, branch) = (Arc::clone(place.remote), place.branch.clone());
+    Ok(blocking(move || remote.tip(&branch)).await?)
 }
 
 /// Returns where a head branch stands that proposes nothing any more.

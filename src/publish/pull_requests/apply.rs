@@ -352,7 +352,11 @@ fn new(place: &Place<'_>, head: &BranchName, (title, body): (&str, &str), review
 }
 
 /// Comments. What the forge refuses to take is returned in words, for what the comment is about is done without it.
-async fn say(forge: &dyn Forge, pull_request: &PullRequest, comment: &str) -> Result<Option<String>, ForgeError> {
+///
+/// # Errors
+///
+/// [`ForgeError::Later`] where it may be taken another time.
+pub async fn say(forge: &dyn Forge, pull_request: &PullRequest, comment: &str) -> Result<Option<String>, ForgeError> {
     match forge.comment(pull_request, comment).await {
         Ok(()) => Ok(None),
         Err(ForgeError::Skip(reason) | ForgeError::Stop(reason)) => {

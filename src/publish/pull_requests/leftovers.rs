@@ -11,16 +11,14 @@ use crate::model::markdown::{code, plain};
 use crate::model::marker;
 use crate::model::proposal::Action;
 use crate::model::pull_request::{HeadBranch, LABEL_HOLD, Marker, Number, PullRequest, State};
+use crate::publish::held::cut;
 use crate::publish::making::is_aside;
 use crate::publish::pull_requests::course::{HELD, disarm, refused, theirs};
 use crate::publish::pull_requests::statuses::{not_asked_now, of_order_now};
-use crate::publish::pull_requests::{Course, Desired, HeldBy, Standing, Step, Unsure, images};
+use crate::publish::pull_requests::{Course, Desired, HeldBy, HeldIn, Standing, Step, Unsure, images};
 
 /// How many pull requests are named that take the place of one.
 const MOST_NAMED: usize = 20;
-
-/// The most characters of who holds a version, and why, that are said on a pull request.
-const LONGEST_WHY: usize = 300;
 
 /// Why nobody asks the gates of what has lost its marker and is not wanted any more.
 const UNMARKED: &str = "not asked: nothing of it is left to do, and its body has lost its hidden line";
@@ -273,8 +271,8 @@ fn left(
 pub(super) enum Why<'a> {
     /// Others take its place, or one does; and others are to, and cannot stand yet.
     Replaced(&'a [&'a Desired], &'a [&'a Desired]),
-    /// A version of it, `image:tag`, is held.
-    Held(&'a str, &'a Hold),
+    /// A version of it, `image:tag`, is held, where that is said.
+    Held(&'a str, (&'a Hold, &'a HeldIn)),
     /// A version of it, `image:tag`, was taken back, in words that say where, by whom and when.
     TakenBack(&'a str, &'a str),
     /// It is there already, or it was refused.
@@ -285,7 +283,7 @@ impl<'a> Why<'a> {
     /// Tells it of what nothing takes the place of.
     pub(super) fn alone(head: &BranchName, standing: &'a Standing) -> Self {
         standing.held.get(head).map_or(Self::Unnecessary, |(version, by)| match by {
-            HeldBy::Hold(hold) => Self::Held(version, hold),
+            HeldBy::Hold(hold, place) => Self::Held(version, (hold, place)),
             HeldBy::TakenBack(words) => Self::TakenBack(version, words),
         })
     }
@@ -306,7 +304,7 @@ impl<'a> Why<'a> {
                 let wait = (!put_off.is_empty()).then(|| format!("what is wanted instead waits: {}", heads(put_off)));
                 stand.into_iter().chain(wait).collect::<Vec<_>>().join("; ")
             }
-            Self::Held(version, hold) => format!("{version} is held: {hold}"),
+            Self::Held(version, (hold, _)) => format!("{version} is held: {hold}"),
             Self::TakenBack(version, words) => format!("{version} is not wanted any more: {words}"),
             Self::Unnecessary => "nothing of it is left to do".to_owned(),
         }
@@ -322,19 +320,12 @@ impl<'a> Why<'a> {
                 let stand = (!others.is_empty()).then(|| replaced(others));
                 stand.into_iter().chain(wait).collect::<Vec<_>>().join("\n\n")
             }
-            Self::Held(version, hold) => held(version, hold),
+            Self::Held(version, by) => held(version, by),
             Self::TakenBack(version, words) => taken_back(version, words),
             Self::Unnecessary => {
                 "Nothing of this is left to do: what it brings is there already, or no longer wanted.".to_owned()
             }
         }
-    }
-}
-
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(LONGEST_WHY) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
     }
 }
 
@@ -348,18 +339,33 @@ fn taken_back(version: &str, words: &str) -> String {
 }
 
 /// Says by whom and why a version is held, and how that ends.
-fn held(version: &str, hold: &Hold) -> String {
+fn held(version: &str, (hold, place): (&Hold, &HeldIn)) -> String {
     let why = plain(&cut(&hold.to_string()));
-    let everywhere = format!("tagboat release {version}");
-    let release = match &hold.environment {
+    // By the tag of the entry: it may be another one of the same version or digest.
+    let everywhere = format!("tagboat release {}:{}", hold.image, hold.tag);
+    let release = code(&match &hold.environment {
         Some(environment) => format!("{everywhere} --environment {environment}"),
         None => everywhere,
+    });
+    let ends = match place {
+        HeldIn::Base => {
+            format!("To release it: {release}, or take its entry out of {} of the base branch.", code(HOLDS_FILE))
+        }
+        HeldIn::Proposed(head) => format!(
+            "The pull request from {} holds it, which is not merged yet. To release it: {release}, or close that one.",
+            code(head.as_str())
+        ),
+        // History remembers that one, and no entry.
+        HeldIn::GoingBack(head) if hold.digest.is_some() => {
+            format!("What goes back on {} holds it until somebody closes that pull request.", code(head.as_str()))
+        }
+        HeldIn::GoingBack(head) => format!(
+            "What goes back on {} holds it. To release it: close that pull request, or merge it, and then: {release}.",
+            code(head.as_str())
+        ),
+        HeldIn::Elsewhere => "It is held in another repository, and released there.".to_owned(),
     };
-    let (version, release, file) = (code(version), code(&release), code(HOLDS_FILE));
-    format!(
-        "This is not wanted while {version} is held: {why}.\n\nTo release it: {release}, or take its entry out of {file} of the base \
-         branch. A later pass then proposes it again."
-    )
+    format!("This is not wanted while {} is held: {why}.\n\n{ends} A later pass then proposes it again.", code(version))
 }
 
 /// Says which ones take a pull request's place.

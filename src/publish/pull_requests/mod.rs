@@ -138,10 +138,23 @@ pub struct Standing {
 /// What keeps a version back that a head branch brings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HeldBy {
-    /// An entry in the file of holds, or one that is proposed.
-    Hold(Hold),
+    /// An entry in a file of holds.
+    Hold(Hold, HeldIn),
     /// Somebody took it back where it ran: in words that name the environment, who and when.
     TakenBack(String),
+}
+
+/// Where a hold stands, which says how it ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HeldIn {
+    /// On the base.
+    Base,
+    /// On a head branch that proposes it.
+    Proposed(BranchName),
+    /// On a head branch on which something goes back and holds what it leaves.
+    GoingBack(BranchName),
+    /// In another repository, or proposed there.
+    Elsewhere,
 }
 
 impl Standing {

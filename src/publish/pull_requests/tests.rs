@@ -342,3 +342,20 @@ fn what_gates_said_of_what_stays_for_an_order_under_another_name_is_taken_back()
     let noted = PullRequest { body: body.clone(), marker: marker::read(body), ..open.clone() };
     assert_eq!((planned(GateName::Freezes, &noted), planned(GateName::Soak, &open)), (Vec::new(), Vec::new()));
 }
+
+#[test]
+fn what_is_closed_for_a_hold_names_the_entry_by_its_own_tag() {
+    let mut standing = Standing { heads: vec![head("key")], ..Standing::default() };
+    standing.pull_requests = Some(vec![pull_request(1, State::Open, "key")]);
+    let (image, tag) = ("ghcr.io/acme/web".parse().unwrap(), "1.5".parse().unwrap());
+    let hold = Hold { environment: None, image, tag, digest: None, until: None, by: None, reason: None };
+    standing.held.insert(HEAD.into(), ("ghcr.io/acme/web:1.5.0".to_owned(), HeldBy::Hold(hold, HeldIn::Base)));
+    let courses = plan(&[], &standing, "tagboat/", &Unsure::default());
+    let said = courses[0].steps.iter().find_map(|step| match step {
+        Step::Close { comment, .. } => Some(comment.as_str()),
+        _ => None,
+    });
+    let said = said.unwrap();
+    assert!(said.contains("while `ghcr.io/acme/web:1.5.0` is held"), "{said}");
+    assert!(said.contains("To release it: `tagboat release ghcr.io/acme/web:1.5`, or"), "{said}");
+}

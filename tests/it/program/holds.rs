@@ -213,6 +213,11 @@ fn a_hold_by_hand_takes_short_names_and_is_told_of_where_it_holds_nothing() {
         let ran = world.run_on(&remote, &[]).ended(0);
         assert_eq!(runs(&remote), "1.4.0", "{written}: {ran:?}");
         assert_eq!(check(&[], written), [""; 0], "{written}");
+        // By the name that a pass tells, too.
+        let (web, url) = (version(&world, "1.5.0"), remote.folder.display().to_string());
+        world.tagboat(&["release", &web, "--repo", &url]).ended(0);
+        world.run_on(&remote, &[]).ended(0);
+        assert_eq!(runs(&remote), "1.5.0", "{written}");
     }
     assert_eq!(
         check(&[], "ghcr.io/acme/wbe"),

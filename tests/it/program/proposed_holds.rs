@@ -293,6 +293,140 @@ fn what_somebody_else_pushed_there_is_not_overwritten_and_a_broken_file_stops_wh
     assert_eq!(scene.remote.tip(HEAD), tip);
 }
 
+#[test]
+fn what_is_closed_since_nothing_of_it_is_left_says_why_once() {
+    for name in ["github", "gitlab", "gitea"] {
+        let comment = if name == "gitlab" { "/notes" } else { "/comments" };
+        let (method, close) = if name == "gitlab" { ("PUT", "/merge_requests/1") } else { ("PATCH", "/pulls/1") };
+        let traps = [
+            (method, close, Fault::Before(503)),
+            (method, close, Fault::Lost),
+            ("POST", comment, Fault::Lost),
+            ("POST", comment, Fault::Before(403)),
+        ];
+        // Released by a person, and merged under another id: each is told.
+        let by_release = traps.map(|trap| (trap, true));
+        for (trap, is_released) in by_release.into_iter().chain([(traps[0], false)]) {
+            let ((method, path, fault), what) = (trap, format!("{name} {trap:?} {is_released}"));
+            let scene = Scene::new(Some(name));
+            let version = format!("{}/acme/web:1.5.0", scene.world.registry.host());
+            scene.call(&["hold", "web:1.5.0", "-e", "dev", "--reason", "loses sessions"]).ended(0);
+            if !is_released {
+                scene.write(&scene.holds(HEAD), 5);
+            }
+            let call = || match is_released {
+                true => scene.call(&["release", "web:1.5.0", "--reason", "fixes #12, says @ada"]),
+                false => scene.call(&["run"]),
+            };
+            scene.store().trap(method, path, fault);
+            let ran = call();
+            assert!(scene.store().kept().traps.is_empty(), "{what}: {:?}", scene.store().requests());
+            let is_refused = fault == Fault::Before(403);
+            if is_refused {
+                let said = words(&ran.ended(0).out);
+                assert!(said.contains("the comment that says so was refused"), "{what}: {said}");
+            } else {
+                call();
+            }
+            let by_person =
+                format!("`{version}` in dev is released again, by ada: fixes #\u{2060}12, says @\u{2060}ada.");
+            let why = if is_released { &by_person } else { "the base branch has all of it by now, or has had it." };
+            let said = format!("Nothing of this is left to do: {why}");
+            let pull = scene.store().pull(1);
+            let comments = if is_refused { Vec::new() } else { vec![said] };
+            assert_eq!((pull.state, pull.comments), (Stands::Closed, comments), "{what}");
+            assert!(scene.remote.at(HEAD).is_none(), "{what}");
+        }
+    }
+}
+
+impl Scene {
+    /// Returns the only comment on a pull request that was closed, and the command that it names.
+    fn closed_with(&self, number: u64) -> (String, Vec<String>) {
+        let pull = self.store().pull(number);
+        assert_eq!((pull.state, pull.comments.len()), (Stands::Closed, 1), "{:?}", pull.comments);
+        let named = pull.comments[0].split('`').find_map(|code| code.strip_prefix("tagboat "));
+        let command = named.unwrap_or_default().split(' ').map(str::to_owned).collect();
+        (words(&pull.comments[0]), command)
+    }
+
+    /// Lets an environment `prod` come, which runs 1.4.0, and after whatever is written here.
+    fn with_prod(&self, after: &str) {
+        let config = String::from_utf8(self.remote.show("main", ".tagboat.yaml")).unwrap();
+        let prod = format!("  - name: prod\n    files: [prod/**]\n    after: {after}\n    publish: pullRequest\n");
+        let files = [(".tagboat.yaml", config + &prod), ("prod/web.yaml", self.world.deployment("acme/web:1.4.0"))];
+        let files: Vec<_> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+        self.remote.land("main", &files, "By hand", 3);
+    }
+}
+
+#[test]
+fn what_is_closed_for_a_hold_that_is_only_proposed_says_what_ends_that() {
+    for name in ["github", "gitlab", "gitea"] {
+        let scene = Scene::new(Some(name));
+        scene.call(&["run"]).ended(0);
+        for version in ["web:1.4.1", "web:1.5.0"] {
+            scene.call(&["hold", version, "-e", "dev", "--reason", "loses sessions"]).ended(0);
+        }
+        scene.call(&["run"]).ended(0);
+        let (said, release) = scene.closed_with(1);
+        let ends =
+            "The pull request from `tagboat/@holds` holds it, which is not merged yet. To release it: `tagboat release";
+        assert!(said.contains(ends) && said.contains(", or close that one. A later pass"), "{name}: {said}");
+        let release: Vec<&str> = release.iter().map(String::as_str).collect();
+        scene.call(&release).ended(0);
+        scene.call(&["run"]).ended(0);
+        assert_eq!(scene.proposed(), "1.5.0", "{name}");
+    }
+}
+
+#[test]
+fn what_is_closed_for_what_an_open_rollback_holds_names_that() {
+    let scene = Scene::new(Some("github"));
+    scene.with_prod("dev");
+    scene.remote.land("main", &[("dev/web.yaml", &scene.world.deployment("acme/web:1.5.0"))], "By hand", 4);
+    scene.call(&["run"]).ended(0);
+    assert!(scene.store().pull(1).head.starts_with("tagboat/prod/"), "{:?}", scene.store().pull(1));
+    scene.call(&["rollback", "dev", "web", "--reason", "worse"]).ended(0);
+    let back = scene.store().pull(2).head;
+    scene.call(&["run"]).ended(0);
+    let (said, release) = scene.closed_with(1);
+    let ends = format!(
+        "What goes back on `{back}` holds it. To release it: close that pull request, or merge it, and then: `"
+    );
+    assert!(said.contains(&ends), "{said}");
+    // Before that it is refused.
+    let release: Vec<&str> = release.iter().map(String::as_str).collect();
+    scene.call(&release).ended(2);
+    scene.store().merge(2).unwrap();
+    scene.store().refresh();
+    scene.call(&release).ended(0);
+}
+
+#[test]
+fn what_is_closed_for_a_hold_of_another_repository_sends_nobody_to_this_one() {
+    let scene = Scene::new(Some("github"));
+    let host = scene.world.registry.host();
+    let config = format!(
+        "version: 1\nimages:\n  - match: {host}/**\n    semver: 1.x\nenvironments:\n  - name: staging\n    files: ['**']\n"
+    );
+    let web = scene.world.deployment("acme/web:1.5.0");
+    let platform = scene.world.scratch.bare("platform.git", &[(".tagboat.yaml", &config), ("web.yaml", &web)]);
+    let url = platform.folder.display().to_string();
+    let listed = [&url, &scene.url].map(|url| format!("  - url: \"{url}\"\n    branch: main\n"));
+    let service = scene.world.beside("service.yaml", &format!("version: 1\nrepositories:\n{}", listed.concat()));
+    scene.with_prod(&format!("{{repository: \"{url}\", environment: staging}}"));
+    scene.remote.land("main", &[("dev/web.yaml", &scene.world.deployment("acme/web:1.5.0"))], "By hand", 4);
+    scene.call(&["run", "--service", &service]).ended(0);
+    assert!(scene.store().pull(1).head.starts_with("tagboat/prod/"), "{:?}", scene.store().pull(1));
+    let holds = format!("version: 1\nholds:\n  - {{image: {host}/acme/web, tag: \"1.5.0\", reason: slow}}\n");
+    platform.land("main", &[(".tagboat/holds.yaml", &holds)], "By hand", 5);
+    scene.call(&["run", "--service", &service]).ended(0);
+    let (said, release) = scene.closed_with(1);
+    assert!(said.contains("is held: it is held in staging of") && release == [""], "{said}");
+    assert!(said.contains("It is held in another repository, and released there."), "{said}");
+}
+
 impl Scene {
     /// Lets a person write the file of holds on the base, as those may who need no pull request.
     fn write(&self, text: &str, day: u8) {

@@ -6,8 +6,12 @@ use crate::support::forge::CheckRow;
 const COMMITS: &str = "    publish: commit\n";
 const WATCHED: &str = "    publish: commit\n    onFailure: {checks: [argocd/prod], within: 12h}\n";
 
-pub(super) const PROPOSED_TO_BE_HELD: Story =
-    Story { environment: PLAIN, places: ALL, before: &[], steps: &[hold_one, hold_another, release_one] };
+pub(super) const PROPOSED_TO_BE_HELD: Story = Story {
+    environment: PLAIN,
+    places: ALL,
+    before: &[],
+    steps: &[hold_one, hold_another, release_one, release_another],
+};
 pub(super) const HELD_ANEW_ON_A_BASE_THAT_MOVED: Story =
     Story { environment: PLAIN, places: ALL, before: HELD, steps: &[another_hold_on_the_base] };
 pub(super) const HELD_BY_THE_BASE_IN_THE_END: Story =
@@ -41,6 +45,11 @@ fn hold_another(life: &Life) {
 
 fn release_one(life: &Life) {
     life.orders(&["release", &life.image("acme/web:1.5.0"), "--reason", "mended"]);
+}
+
+/// Nothing is left then.
+fn release_another(life: &Life) {
+    life.orders(&["release", &life.image("acme/web:1.6.0"), "--reason", "fast"]);
 }
 
 fn another_hold_on_the_base(life: &Life) {
