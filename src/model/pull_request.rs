@@ -315,6 +315,8 @@ pub struct Readiness {
     pub queue: Option<Queue>,
     /// Whether it is held up because its head is behind a base that wants it up to date.
     pub is_behind: bool,
+    /// Whether the base wants what is merged into it to stand on its newest commit; `None` where that is not told.
+    pub wants_tip: Option<bool>,
     /// Whether [`Readiness::blocked`] says no more than that checks which the base requires are not done.
     pub is_blocked_by_checks: bool,
     /// The labels that it has by now, told after everything else: a person may have set one since it was listed.

@@ -26,7 +26,7 @@ use crate::pass::{Inputs, Planned, blocking};
 use crate::pass::{former, hold, notes, ordered};
 use crate::promote;
 use crate::publish::held::is_head;
-use crate::publish::pull_requests::apply::{Place, apply, foresee};
+use crate::publish::pull_requests::apply::{Place, Rebased, apply, foresee};
 use crate::publish::pull_requests::told::tell;
 use crate::publish::pull_requests::{self, Course, Desired, Standing, course};
 
@@ -87,7 +87,7 @@ pub(super) async fn propose(
     run: &Run<'_>,
     (base, inputs): (&CommitId, &Inputs<'_>),
     branches: &Branches,
-    config: &Repository,
+    (config, rebased): (&Repository, &Rebased),
     planned: &mut Planned,
 ) -> Proposed {
     let forge = match &run.publishing {
@@ -174,7 +174,7 @@ pub(super) async fn propose(
         }
         let remote = Arc::clone(&run.remote);
         let (branch, now, holds) = (onto.branch, run.now, inputs.awaited.seen.clone());
-        let place = Place { remote, forge, branch, now, style, holds, turn: &run.turn };
+        let place = Place { remote, forge, branch, now, style, holds, turn: &run.turn, rebased };
         if run.mode == Mode::DryRun {
             foresee(&place, onto.tip, &mut courses).await;
         } else {

@@ -37,6 +37,7 @@ use crate::promote;
 use crate::publish::apply::{Applied, apply, apply_by_forge};
 use crate::publish::making::{MakeError, Maker, can_sign};
 use crate::publish::plan::{PlannedCommit, commits};
+use crate::publish::pull_requests::apply::Rebased;
 use crate::registry::TagSource;
 use crate::source::Answers;
 use crate::{manifest, observe::files::Files};
@@ -131,8 +132,9 @@ async fn rounds(run: &Run<'_>, memory: Option<&Memory>) -> Result<Outcome, PassE
     let mut moved_before = BTreeSet::new();
     let mut races = 0;
     let mut returns = 0;
+    let rebased = Rebased::default();
     loop {
-        match once(run, memory).await {
+        match once(run, memory, &rebased).await {
             Ok(Once::Moved(_)) if races < MAX_RACES => {
                 races += 1;
                 let longest = RACE_PAUSE * 2u32.pow(races);
@@ -200,7 +202,7 @@ enum Once {
     },
 }
 
-async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError> {
+async fn once(run: &Run<'_>, memory: Option<&Memory>, rebased: &Rebased) -> Result<Once, PassError> {
     (run.progress)(Progress::Git);
     let (base, files) = fetch(&run.remote, run.branch).await?;
     let mut config = match &run.config {
@@ -274,7 +276,7 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
     let planned_commits: Vec<(Onto, PlannedCommit)> = holds.chain(returns).chain(changes).collect();
     if run.mode == Mode::DryRun || planned_commits.is_empty() {
         // Pull requests stand on a base that this pass leaves alone; where it moves, the next round makes them.
-        let mut outcome = end(run, (&base, &inputs), &branches, &config, planned, &tell).await;
+        let mut outcome = end(run, (&base, &inputs), &branches, (&config, rebased), planned, &tell).await;
         // What landed is told by the round that follows, which stands on it.
         if run.mode == Mode::Act && outcome.commits.is_empty() {
             deployments::tell(&run.publishing, run.cache, &config, &mut outcome).await;
@@ -343,7 +345,7 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
                 troubles.push(branch_trouble(&branch, &reason));
             }
         }
-        let mut outcome = end(run, (&base, &inputs), &branches, &config, planned, &tell).await;
+        let mut outcome = end(run, (&base, &inputs), &branches, (&config, rebased), planned, &tell).await;
         outcome.proposals.extend(held);
         outcome.errors.extend(troubles);
         return Ok(Once::Done { outcome, environments: config.environments, is_behind: false, goes_back: false });
@@ -494,12 +496,12 @@ async fn end(
     run: &Run<'_>,
     (base, inputs): (&CommitId, &Inputs<'_>),
     branches: &Branches,
-    config: &Repository,
+    (config, rebased): (&Repository, &Rebased),
     mut planned: Planned,
     tell: &dyn Fn(&Planned) -> Option<Box<Standing>>,
 ) -> Box<Outcome> {
     (run.progress)(Progress::Git);
-    let proposed = propose(run, (base, inputs), branches, config, &mut planned).await;
+    let proposed = propose(run, (base, inputs), branches, (config, rebased), &mut planned).await;
     let standing = tell(&planned);
     let mut outcome = Box::new(report::outcome(planned, config));
     outcome.standing = standing;

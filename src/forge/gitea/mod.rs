@@ -49,7 +49,7 @@ pub struct Gitea {
     name: String,
     has_token: bool,
     settings: Once<(), RawRepository>,
-    rules: Once<BranchName, (RawProtected, RawRule)>,
+    rules: Once<BranchName, (RawProtected, Option<RawRule>)>,
     /// What changed last, as it was gone through once in a pass; `None` before, and once an answer was lost.
     changed: Mutex<Option<Vec<PullRequest>>>,
 }

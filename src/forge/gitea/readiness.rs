@@ -24,6 +24,8 @@ impl Gitea {
     ) -> Result<Readiness, ForgeError> {
         let head = pull_request.commit.as_str();
         let (protected, rule) = self.read_rules(&pull_request.base).await?;
+        let wants_tip = rule.as_ref().map(|rule| rule.block_on_outdated_branch);
+        let rule = rule.unwrap_or_default();
         let verdicts = verdicts(self.read_reviews(pull_request).await?);
         // Last of all: whatever a person does to it meanwhile is heeded.
         let now = self.read_one(pull_request).await?;
@@ -36,6 +38,7 @@ impl Gitea {
             blocked: None,
             queue: None,
             is_behind: rule.block_on_outdated_branch && now.is_behind(),
+            wants_tip,
             is_blocked_by_checks: false,
             labels: now.labels().map(str::to_owned).collect(),
         };
@@ -88,7 +91,7 @@ impl Gitea {
     }
 
     /// Asks how a base branch is protected; once, since that is the same for all pull requests into it.
-    async fn read_rules(&self, base: &BranchName) -> Result<(RawProtected, RawRule), ForgeError> {
+    async fn read_rules(&self, base: &BranchName) -> Result<(RawProtected, Option<RawRule>), ForgeError> {
         let asked = async {
             let reply = self.rest.read(self.url(&["branches", base.as_str()], &[])).await?;
             let reply = reply.granted(&[StatusCode::OK], |reply| self.refused(reply))?;
@@ -99,16 +102,16 @@ impl Gitea {
         self.rules.of(base, asked).await
     }
 
-    /// Asks for the whole rule, where the token may know it; what else it demands is then left to the merge itself.
-    async fn read_rule(&self, protected: &RawProtected) -> Result<RawRule, ForgeError> {
+    /// Asks for the whole rule; `None` where the token may not know it: what else it demands is then left to the merge itself.
+    async fn read_rule(&self, protected: &RawProtected) -> Result<Option<RawRule>, ForgeError> {
         if protected.effective_branch_protection_name.is_empty() {
-            return Ok(RawRule::default());
+            return Ok(Some(RawRule::default()));
         }
         let name = protected.effective_branch_protection_name.as_str();
         let reply = self.rest.read(self.url(&["branch_protections", name], &[])).await?;
         match reply.status {
-            StatusCode::OK => reply.json(),
-            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => Ok(RawRule::default()),
+            StatusCode::OK => reply.json().map(Some),
+            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => Ok(None),
             _ => Err(self.refused(&reply)),
         }
     }

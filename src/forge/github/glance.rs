@@ -150,6 +150,7 @@ impl Rule {
                 required_status_checks: parameters.required_status_checks,
                 required_approving_review_count: parameters.required_approving_review_count,
                 // Asked for by whoever merges.
+                strict_required_status_checks_policy: false,
                 allowed_merge_methods: None,
             },
         }
@@ -266,7 +267,7 @@ fn asked(base: &Value) -> Option<Asked> {
     let base = Base::deserialize(base).ok()?;
     let classic = base.ref_update_rule.and_then(|rule| rule.required_status_check_contexts).unwrap_or_default();
     let mut asked = Asked::of(base.rules?.whole()?.into_iter().map(Rule::into_raw).collect());
-    asked.checks.extend(classic.into_iter().flatten());
+    asked.add_classic(classic.into_iter().flatten());
     Some(asked)
 }
 
@@ -322,7 +323,7 @@ mod tests {
     fn by_rest(fact: &Fact) -> Readiness {
         let read = |value: &Value| serde_json::from_value(value.clone()).unwrap();
         let mut asked = Asked::of(serde_json::from_value(fact.rules.clone()).unwrap());
-        asked.checks.extend(Vec::<String>::deserialize(&fact.classic).unwrap());
+        asked.add_classic(Vec::<String>::deserialize(&fact.classic).unwrap());
         let reviews: Vec<raw::Review> = serde_json::from_value(fact.reviews.clone()).unwrap();
         let now: raw::PullRequest = read(&fact.pull);
         let queue = Some(Queue::default());

@@ -18,6 +18,10 @@ pub(super) struct Asked {
     /// The ways of merging that the rules leave, where they say so.
     pub(super) methods: Option<Vec<String>>,
     pub(super) is_linear: bool,
+    /// Whether what is merged must stand on the newest commit, by the rules.
+    pub(super) wants_tip: bool,
+    /// Whether the classic protection requires checks: whether that wants the same, its administrators alone are told.
+    pub(super) is_classic: bool,
     /// Why they are not known, where they are not: then nothing is merged.
     pub(super) unread: Option<String>,
 }
@@ -29,6 +33,7 @@ impl Asked {
         for rule in rules {
             match rule.kind.as_str() {
                 "required_status_checks" => {
+                    asked.wants_tip |= rule.parameters.strict_required_status_checks_policy;
                     asked.checks.extend(rule.parameters.required_status_checks.into_iter().map(|check| check.context));
                 }
                 "pull_request" => {
@@ -45,6 +50,13 @@ impl Asked {
             }
         }
         asked
+    }
+
+    /// Adds the checks that the classic protection of the branch requires.
+    pub(super) fn add_classic(&mut self, contexts: impl IntoIterator<Item = String>) {
+        let contexts: Vec<String> = contexts.into_iter().collect();
+        self.is_classic |= !contexts.is_empty();
+        self.checks.extend(contexts);
     }
 }
 
@@ -87,6 +99,8 @@ impl Told {
             approvals,
             changes_requested,
             is_behind: is_behind && blocked.is_some(),
+            // Nothing else lets GitHub call one so.
+            wants_tip: if asked.wants_tip || is_behind { Some(true) } else { (!asked.is_classic).then_some(false) },
             is_blocked_by_checks: is_blocked_by_checks && approvals >= asked.approvals,
             blocked,
             required: asked.checks,

@@ -198,6 +198,8 @@ pub(super) struct Rule {
 pub(super) struct RuleParameters {
     #[serde(default)]
     pub(super) required_status_checks: Vec<RequiredCheck>,
+    #[serde(default)]
+    pub(super) strict_required_status_checks_policy: bool,
     pub(super) required_approving_review_count: Option<u32>,
     pub(super) allowed_merge_methods: Option<Vec<String>>,
 }

@@ -111,7 +111,7 @@ impl GitHub {
         }
         let branch: raw::ProtectedBranch = answer.json()?;
         let classic = branch.protection.and_then(|protection| protection.required_status_checks);
-        asked.checks.extend(classic.into_iter().flat_map(|checks| checks.contexts));
+        asked.add_classic(classic.into_iter().flat_map(|checks| checks.contexts));
         // Private repositories whose plan has no rules are refused the page; nothing protects their branches then.
         if let Some(hidden) = hidden.filter(|_| branch.protected) {
             match hidden.refusal(what) {

@@ -208,6 +208,8 @@ pub(super) struct RawProject {
     #[serde(default)]
     pub(super) merge_trains_enabled: Option<bool>,
     pub(super) squash_option: Option<String>,
+    /// `merge`, `rebase_merge` or `ff`.
+    pub(super) merge_method: Option<String>,
     #[serde(default)]
     pub(super) archived: bool,
     pub(super) permissions: Option<RawPermissions>,

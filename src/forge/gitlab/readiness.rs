@@ -43,6 +43,7 @@ impl GitLab {
         }
         let status = request.detailed_merge_status.as_deref();
         readiness.is_behind = status == Some("need_rebase");
+        readiness.wants_tip = settings.merge_method.as_deref().map(|method| method != "merge");
         readiness.is_blocked_by_checks = matches!(status, Some("ci_still_running" | "ci_must_pass"));
         readiness.queue = (settings.merge_trains_enabled == Some(true)).then(|| queue(&request));
         if settings.archived {

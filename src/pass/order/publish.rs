@@ -20,7 +20,7 @@ use crate::pass::{Turn, blocking};
 use crate::publish::apply::{self, Applied};
 use crate::publish::making::{MakeError, Maker};
 use crate::publish::plan::PlannedCommit;
-use crate::publish::pull_requests::apply::{Place, apply as take};
+use crate::publish::pull_requests::apply::{Place, Rebased, apply as take};
 use crate::publish::pull_requests::{self, Desired, Standing, Unsure, images};
 
 /// Publishes a commit, and writes into the outcome what came of it; `false` where the branch moved meanwhile.
@@ -107,7 +107,8 @@ async fn propose(
         let mut courses = pull_requests::plan(wanted, &standing, &style.branch_prefix, &Unsure::default());
         courses.retain(|course| course.proposal.is_some());
         let (remote, now) = (Arc::clone(&given.remote), given.now);
-        let place = Place { remote, forge: forge.as_deref(), branch, now, style, holds: None, turn: &Turn::default() };
+        let (turn, rebased) = (&Turn::default(), &Rebased::default());
+        let place = Place { remote, forge: forge.as_deref(), branch, now, style, holds: None, turn, rebased };
         let applied = take(&place, base, &mut courses).await;
         outcome.commits.extend(applied.landed);
         if applied.has_moved {

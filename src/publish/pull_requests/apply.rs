@@ -3,7 +3,7 @@
 //! Entry points: [`apply`], and [`foresee`], which only looks. A step that fails ends its own course and no other one.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
@@ -47,6 +47,24 @@ pub struct Place<'a> {
     pub holds: Option<Vec<(BranchName, CommitId)>>,
     /// What the forge need not be asked in the pass.
     pub turn: &'a Turn,
+    /// Where a head branch was made anew in the pass since it was behind.
+    pub rebased: &'a Rebased,
+}
+
+/// The base branches for which a head branch was made anew in a pass since it was behind: one for each, for each merge leaves the others behind.
+#[derive(Debug, Default)]
+pub struct Rebased(Mutex<BTreeSet<BranchName>>);
+
+impl Rebased {
+    /// Whether one was made anew on this base.
+    pub(super) fn has(&self, base: &BranchName) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(base)
+    }
+
+    /// Notes that one was.
+    pub(super) fn note(&self, base: &BranchName) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(base.clone());
+    }
 }
 
 impl Place<'_> {
@@ -63,8 +81,6 @@ pub struct Applied {
     pub landed: Vec<Landed>,
     /// Whether a branch stood elsewhere than it was seen: whoever looks again may succeed.
     pub has_moved: bool,
-    /// Whether a head branch was made anew because it was behind: one in a pass, since each merge leaves the others behind.
-    pub(super) has_rebased: bool,
     /// The files of what the forge merged, with what became of them.
     pub(super) changed: BTreeMap<RepoPath, BlobId>,
     /// What was told of those that may be merged, before anything was done.

@@ -15,7 +15,7 @@ use crate::model::outcome::Landed;
 use crate::model::proposal::Action;
 use crate::model::pull_request::{
     Check, Glance, LABEL_HOLD, LABEL_RETRY, Marker, Merge, PullRequest, PullRequestStyle, Queue, Queued, Readiness,
-    Status,
+    Rebase, Status,
 };
 use crate::publish::making::{MakeError, blocking};
 use crate::publish::plan::PlannedCommit;
@@ -27,6 +27,14 @@ use crate::publish::pull_requests::statuses::{is_changed, missing, note_changed,
 
 /// What the paths of Tagboat's own files begin with, of the configuration and of what is held.
 const OWN: &str = ".tagboat";
+
+/// Why one waits that may be made anew by nobody once another one is merged.
+const BEHIND_THEN: &str =
+    "another one is merged first, and leaves it behind the base, which must be up to date for the merge";
+
+/// What is said of one that may be behind once another one is merged.
+const BEHIND_PERHAPS: &str = "another one is merged first: should the base have to be up to date for the merge, which is not told, this \
+                              one is made anew on it instead";
 
 /// Why one that is behind waits.
 const BEHIND_ANOTHER: &str = "it is behind the base, and another one is brought up to date first";
@@ -78,7 +86,7 @@ pub(super) async fn merge(
             return stop(forge, pull_request, course).await;
         }
         Verdict::Behind => {
-            if std::mem::replace(&mut applied.has_rebased, true) {
+            if place.rebased.has(place.branch) {
                 course.reason = Some(BEHIND_ANOTHER.to_owned());
                 return Ok(());
             }
@@ -86,6 +94,7 @@ pub(super) async fn merge(
                 return Ok(());
             }
             let made = place.maker().on_head(tip, head, Some(commit), again).await?;
+            place.rebased.note(place.branch);
             let asked = [statuses, &missing(statuses, &readiness.required, &[])].concat();
             set_changed(forge, &made.commit, &asked, &mut Vec::new()).await?;
             Verdict::Behind.tell(course);
@@ -169,15 +178,31 @@ pub(super) async fn foresee(
     (applied, lands): (&mut Applied, &mut BTreeSet<RepoPath>),
 ) -> Result<(), MakeError> {
     let glance = applied.seen.remove(&pull_request.number);
-    match judge((place, forge), (pull_request, tip), order, glance, Saying::Foreseen).await? {
-        (Verdict::Behind, _) if std::mem::replace(&mut applied.has_rebased, true) => {
-            course.reason = Some(BEHIND_ANOTHER.to_owned());
+    let (verdict, readiness) = judge((place, forge), (pull_request, tip), order, glance, Saying::Foreseen).await?;
+    let readiness = readiness.unwrap_or_default();
+    // Whatever lands before leaves it behind.
+    let (verdict, may_be_behind) = match (verdict, readiness.wants_tip) {
+        (Verdict::Ready, _) if readiness.queue.is_some() || lands.is_empty() => (Verdict::Ready, false),
+        (Verdict::Ready, Some(true)) if place.style.rebase == Rebase::Conflict => {
+            (Verdict::Waits(BEHIND_THEN.to_owned()), false)
         }
-        (Verdict::Ready, readiness) if readiness.as_ref().is_some_and(|known| known.queue.is_some()) => {
-            course.action = Action::Enqueued;
+        (Verdict::Ready, Some(true)) => (Verdict::Behind, false),
+        (verdict, wants_tip) => (verdict, wants_tip.is_none()),
+    };
+    match verdict {
+        Verdict::Behind if place.rebased.has(place.branch) => course.reason = Some(BEHIND_ANOTHER.to_owned()),
+        Verdict::Behind => {
+            place.rebased.note(place.branch);
+            Verdict::Behind.tell(course);
         }
-        (Verdict::Ready, _) => lands_next(place, order, course, lands).await?,
-        (verdict, _) => verdict.tell(course),
+        Verdict::Ready if readiness.queue.is_some() => course.action = Action::Enqueued,
+        Verdict::Ready => {
+            lands_next(place, order, course, lands).await?;
+            if may_be_behind && course.action == Action::Merged {
+                course.add(BEHIND_PERHAPS);
+            }
+        }
+        verdict => verdict.tell(course),
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use tagboat::model::proposal::Action;
 use tagboat::pass::run::Mode;
 
 use crate::forge::scenarios::{AUTO, GATED, HEAD, Kind, PLAIN, Stage, WEB, manifest};
-use crate::support::forge::{CheckRow, Deed, Fault, NOW, Stands};
+use crate::support::forge::{CheckRow, Deed, Fault, NOW, Protection, Stands};
 
 pub(in crate::forge) async fn proposes_and_merges_on_the_branch_of_the_environment(kind: Kind) {
     let stage = Stage::new(kind, "    branch: live\n    publish: autoMerge\n");
@@ -108,6 +108,12 @@ pub(in crate::forge) async fn a_head_that_is_behind_is_made_anew_where_the_base_
 const TWO: &str = "ghcr.io/acme/worker";
 
 impl Stage {
+    /// Runs a pass, or looks what it would do; what it says of each proposal.
+    async fn rows(&self, mode: Mode, hour: u32) -> Vec<(Action, String)> {
+        let outcome = self.outcome_of(mode, "mirror", hour).await;
+        outcome.proposals.into_iter().map(|one| (one.action, one.reason.unwrap_or_default())).collect()
+    }
+
     /// Adds a second image to the environment.
     pub(in crate::forge) fn with_two(self) -> Self {
         let text = format!("apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: {TWO}:1.4.0\n");
@@ -136,9 +142,54 @@ pub(in crate::forge) async fn several_that_touch_different_files_merge_in_one_pa
     for pull in stage.pulls() {
         stage.check_at(pull.sha, "build", kind.words[0]);
     }
+    assert_eq!(stage.rows(Mode::DryRun, 9).await, [(Action::Merged, String::new()), (Action::Merged, String::new())]);
     let outcome = stage.outcome("mirror", 9).await;
     let merged = outcome.proposals.iter().filter(|proposal| proposal.action == Action::Merged).count();
     assert_eq!((merged, stage.states()), (2, vec![Stands::Merged, Stands::Merged]));
+}
+
+/// Whatever is merged first leaves the others behind.
+pub(in crate::forge) async fn a_look_says_what_is_merged_where_the_base_must_be_up_to_date(kind: Kind) {
+    const DB: &str = "ghcr.io/acme/db";
+    for (config, is_told) in [("", true), ("pullRequest: {rebase: conflict}\n", true), ("", false)] {
+        let stage = Stage::new(kind, &format!("{AUTO}{config}")).with_two();
+        stage.push("main", "prod/db.yaml", &manifest("1.4.0").replace(WEB, DB));
+        stage.tags.set(DB, ["1.4.0", "1.5.0"]);
+        // Administrators alone are told of the classic protection of GitHub.
+        if !is_told && !kind.below.is_empty() {
+            continue;
+        }
+        let build = vec!["build".to_owned()];
+        let (required, ruled) = if is_told { (Vec::new(), build) } else { (build, Vec::new()) };
+        stage.store.kept().protection = Protection { strict: true, required, ruled, ..Protection::default() };
+        stage.outcome("mirror", 8).await;
+        for pull in stage.pulls() {
+            stage.check_at(pull.sha, "build", kind.words[0]);
+        }
+        let before = stage.pulls();
+        let looked = stage.rows(Mode::DryRun, 9).await;
+        let done = stage.rows(Mode::Act, 9).await;
+        let after = stage.pulls();
+        let foreseen = if !is_told {
+            assert!(looked[0].1.is_empty(), "{looked:?}");
+            let may_be = |row: &(Action, String)| row.1.contains("should the base have to be up to date");
+            assert!(looked[1..].iter().all(may_be), "{looked:?}");
+            [Action::Merged; 3]
+        } else if config.is_empty() {
+            assert_eq!(looked[2], done[2], "{looked:?} {done:?}");
+            [Action::Merged, Action::Updated, Action::Unchanged]
+        } else {
+            let is_behind = |row: &(Action, String)| row.1.contains("behind");
+            assert!(looked[1..].iter().chain(&done[1..]).all(is_behind), "{looked:?} {done:?}");
+            [Action::Merged, Action::Unchanged, Action::Unchanged]
+        };
+        assert_eq!(looked.iter().map(|row| row.0).collect::<Vec<_>>(), foreseen, "{looked:?}");
+        // The rounds of one pass make one of them anew.
+        let states: Vec<Stands> = after.iter().map(|pull| pull.state).collect();
+        assert_eq!(states, [Stands::Merged, Stands::Open, Stands::Open], "{done:?}");
+        let is_anew: Vec<bool> = before.iter().zip(&after).map(|(before, after)| before.sha != after.sha).collect();
+        assert_eq!(is_anew, [false, config.is_empty(), false], "{done:?}");
+    }
 }
 
 /// Else the later one would be made anew each time that the earlier one is merged first, and never come.

@@ -296,6 +296,7 @@ macro_rules! scenarios {
                 a_head_that_is_behind_is_made_anew_where_the_base_wants_it
                 pull_requests_beyond_the_limit_wait_for_their_turn
                 several_that_touch_different_files_merge_in_one_pass
+                a_look_says_what_is_merged_where_the_base_must_be_up_to_date
                 an_environment_and_the_one_after_it_are_merged_in_one_pass
                 groups_that_share_a_file_are_merged_one_after_the_other
                 groups_that_share_a_file_lose_nothing_when_all_could_be_merged;

@@ -104,6 +104,7 @@ fn project(store: &Store, asked: &Asked, method: &str, rest: &[&str]) -> Answer 
                     "path_with_namespace": PROJECT,
                     "only_allow_merge_if_pipeline_succeeds": !protection.required.is_empty(),
                     "merge_trains_enabled": protection.queue,
+                    "merge_method": if protection.strict { "rebase_merge" } else { "merge" },
                     "squash_option": if store.kept().squashes { "always" } else { "default_off" },
                     "permissions": { "project_access": { "access_level": store.kept().role.unwrap_or(20) }, "group_access": null },
                     "archived": false,
