@@ -14,6 +14,10 @@ pub const DOCKER_HUB: &str = "docker.io";
 /// Longest repository name (host and path), by the distribution specification's reference grammar.
 const MAX_NAME_LENGTH: usize = 255;
 
+/// The longest name of an image's own group, in bytes. With what stands before it the branch stays below the 255 bytes that GitHub takes,
+/// and below what a file system takes for the file by which Git locks one.
+const LONGEST_GROUP: usize = 200;
+
 /// How no part of a branch's name may end: so Git calls the files by which it locks one (`git check-ref-format`).
 const LOCK: &str = ".lock";
 
@@ -78,7 +82,8 @@ impl ImageName {
     /// Returns the name of the group that the image forms by itself: the path with `-` for `/`
     /// and `:`, with the host before it unless that is Docker Hub (`nginx`, `ghcr.io-acme-web`).
     ///
-    /// It is a part of a branch's name: what Git takes for none is written otherwise. Two images may come to one name.
+    /// It is a part of a branch's name: what Git takes for none is written otherwise, and what is too long is cut, with a hash of all of it
+    /// behind. Two images may come to one name.
     pub fn group_name(&self) -> String {
         let long = match self.host() {
             DOCKER_HUB => self.path().strip_prefix("library/").unwrap_or(self.path()),
@@ -88,10 +93,18 @@ impl ImageName {
         let name = long.replace(['/', ':', '[', ']'], "-");
         let name = name.trim_start_matches('-');
         match name.strip_suffix(LOCK) {
+            _ if name.len() > LONGEST_GROUP => {
+                format!("{}-{:08x}", &name[..LONGEST_GROUP - "-".len() - 8], short_hash(self.as_str()))
+            }
             Some(before) => format!("{before}-lock"),
             None => name.to_owned(),
         }
     }
+}
+
+/// FNV-1a over the bytes: the same on every machine and in every version, which branch names must be.
+pub fn short_hash(text: &str) -> u32 {
+    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 impl FromStr for ImageName {

@@ -28,7 +28,7 @@ use crate::model::decision::Decision;
 use crate::model::environment::{Environment, EnvironmentName, Environments};
 use crate::model::gate::{GateSpec, GateState, SoakCount};
 use crate::model::history::Timeline;
-use crate::model::image::{Digest, ImageName};
+use crate::model::image::{Digest, ImageName, short_hash};
 use crate::model::observation::Observation;
 use crate::model::outcome::Skipped;
 use crate::model::policy::Groups;
@@ -230,11 +230,6 @@ fn group_names(decisions: &[Decision], groups: &Groups) -> BTreeMap<ImageName, S
         }
     };
     images.into_iter().map(|image| (image.clone(), name(image))).collect()
-}
-
-/// FNV-1a over the bytes: the same on every machine and in every version, which branch names must be.
-fn short_hash(text: &str) -> u32 {
-    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 /// Returns the environments whose predecessor is one of `moved`: those that may follow in another pass.

@@ -69,6 +69,11 @@ fn names_the_group_of_a_single_image() {
     assert_eq!(group("localhost:5000/web"), "localhost-5000-web");
     // Git takes no branch that ends as its locks do, and none with a bracket.
     assert_eq!(group("ghcr.io/acme/web.lock"), "ghcr.io-acme-web-lock");
+    // What is called as the part of a branch is a file's name in Git, and its lock's with `.lock` behind.
+    let long = |length: usize, end: &str| format!("ghcr.io/{}{end}", "a".repeat(length - "ghcr.io/".len() - end.len()));
+    assert_eq!(group(&long(200, "")), long(200, "").replace('/', "-"));
+    let (one, other) = (group(&long(255, "b")), group(&long(255, ".lock")));
+    assert!(one.len() == 200 && other.len() == 200 && one != other && !other.ends_with(".lock"), "{one} {other}");
     assert_eq!(group("[::1]:5000/web"), "1--5000-web");
 }
 

@@ -401,7 +401,9 @@ fn access(
         Some(RepositoryAuth::SshKey(path)) => Ok(Access::SshKey { file: service.resolve(path), known_hosts: None }),
         Some(RepositoryAuth::GithubApp { .. }) => {
             let app = app(url, service)?.ok_or_else(|| SetupError::App("it is not named".to_owned()))?;
-            Ok(Access::Token(forges::installation_token(&app_address(url, service, environment, clients), &app)?))
+            // Where its pull requests are made, too: there is one token for both.
+            let address = forges::Address { named: spot.named, ..app_address(url, service, environment, clients) };
+            Ok(Access::Token(forges::installation_token(&address, &app)?))
         }
         None => {
             let token = match url.reach() {

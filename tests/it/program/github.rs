@@ -80,12 +80,25 @@ fn an_app_opens_one_and_pushes_with_a_token_of_its_installation() {
         scene.url
     );
     let service = scene.world.beside("service.yaml", &service);
-    let ran = scene.tagboat(&["run", "--repo", &scene.url, "--branch", "main", "--service", &service], &[]).ended(0);
+    let run = ["run", "--repo", &scene.url, "--branch", "main", "--service", &service];
+    let ran = scene.tagboat(&run, &[]).ended(0);
     assert!(ran.out.contains("/pull/1") && !ran.err.contains("ghs_"), "{ran:?}");
     assert_eq!(scene.store.kept().pulls.len(), 1);
-    let asked = scene.store.requests();
-    let tokens = asked.iter().filter(|line| line.contains("/access_tokens")).count();
-    assert_eq!(tokens, 1, "Git and the forge are asked with the same: {asked:?}");
+    let tokens = || {
+        let asked = scene.store.requests();
+        assert_eq!(asked.iter().filter(|line| line.contains("/access_tokens")).count(), 1, "{asked:?}");
+    };
+    // Git and the forge are asked with the same; also where no more than the command line tells where that is.
+    tokens();
+    let named = [&run[..], &["--forge", "github", "--forge-url", &scene.api]].concat();
+    let ran = scene.world.finish(&mut scene.world.command(&named)).ended(0);
+    assert!(!ran.err.contains("ghs_"), "{ran:?}");
+    tokens();
+    // The same place under two names.
+    let other = scene.api.replace("127.0.0.1", "localhost");
+    let named = [&run[..], &["--forge", "github", "--forge-url", &other]].concat();
+    scene.tagboat(&named, &[]).ended(0);
+    tokens();
 }
 
 #[test]

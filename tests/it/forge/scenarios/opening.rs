@@ -117,18 +117,20 @@ pub(in crate::forge) async fn what_leaves_a_group_is_closed_and_names_all_that_r
 pub(in crate::forge) async fn an_image_that_is_called_as_a_lock_of_git_s_is_proposed(kind: Kind) {
     let stage = Stage::new(kind, PLAIN);
     stage.list(&["1.4.0"]);
-    for name in ["api.lock", "api-lock", "job.lock"] {
+    // As long as a name may be, which no file's name is with `.lock` behind.
+    let long = "a".repeat(255 - "ghcr.io/acme/".len());
+    for (at, name) in ["api.lock", "api-lock", "job.lock", &long].into_iter().enumerate() {
         let image = format!("ghcr.io/acme/{name}");
         stage.tags.set(&image, ["1.4.0", "1.5.0"]);
-        stage.push("main", &format!("prod/{name}.yaml"), &manifest("1.4.0").replace(WEB, &image));
+        stage.push("main", &format!("prod/{at}.yaml"), &manifest("1.4.0").replace(WEB, &image));
     }
     let outcome = stage.outcome("mirror", 8).await;
-    assert_eq!(stage.states(), [Stands::Open; 3], "{:#?}", outcome.proposals);
+    assert_eq!(stage.states(), [Stands::Open; 4], "{:#?}", outcome.proposals);
     let heads: BTreeSet<String> = stage.pulls().into_iter().map(|pull| pull.head).collect();
-    assert!(heads.len() == 3 && heads.contains("tagboat/prod/ghcr.io-acme-job-lock"), "{heads:?}");
+    assert!(heads.len() == 4 && heads.contains("tagboat/prod/ghcr.io-acme-job-lock"), "{heads:?}");
     stage.requests();
     stage.outcome("mirror", 9).await;
-    assert!(stage.requests().1.is_empty() && stage.states() == [Stands::Open; 3]);
+    assert!(stage.requests().1.is_empty() && stage.states() == [Stands::Open; 4]);
 }
 
 /// What brings an image about which nothing is known now stays, whatever its group, its environment or their branch is called by now.
