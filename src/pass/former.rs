@@ -17,9 +17,12 @@ use crate::model::environment::{BranchName, Environment, EnvironmentName};
 use crate::model::file::RepoPath;
 use crate::model::image::ImageName;
 use crate::model::pull_request::{HeadBranch, Marker, PullRequest, State};
+use crate::observe::history::changed;
 use crate::observe::tree::CommitFiles;
 use crate::pass::{Planned, run};
 use crate::promote::Promoted;
+use crate::publish::held::is_head;
+use crate::publish::making::is_aside;
 use crate::publish::pull_requests::{Desired, Standing};
 
 /// What head branches may be for, by their names.
@@ -31,6 +34,14 @@ pub(super) fn is_named_now(head: &BranchName, config: &Repository) -> bool {
     let environment =
         rest.and_then(|rest| rest.split_once('/')).map(|(environment, _)| EnvironmentName::from(environment));
     environment.is_some_and(|name| config.environments.named(&name).is_some())
+}
+
+/// Returns the environment that left a head branch under the prefix of now and is configured no more.
+pub(super) fn left_by(head: &BranchName, config: &Repository) -> Option<EnvironmentName> {
+    let prefix = config.pull_request.branch_prefix.as_str();
+    let rest = head.as_str().strip_prefix(prefix).filter(|_| !is_head(head) && !is_aside(head, prefix))?;
+    let environment = EnvironmentName::from(rest.split_once('/')?.0);
+    config.environments.named(&environment).is_none().then_some(environment)
 }
 
 fn has_prefix(head: &BranchName, config: &Repository) -> bool {
@@ -65,7 +76,7 @@ pub(super) fn was_configured(
     }))
 }
 
-/// Returns the files that differ between a head branch and what lies below all of it; none where that is deeper than was looked.
+/// Returns the files that differ between a head branch and what lies below all of it, as far as that was looked at.
 ///
 /// # Errors
 ///
@@ -75,14 +86,7 @@ pub(super) fn beneath(
     head: &HeadBranch,
     base: (&BranchName, &CommitId),
 ) -> Result<BTreeSet<RepoPath>, GitError> {
-    let looked = remote.head(&head.name, &head.tip, base)?;
-    let Some(fork) = looked.fork() else { return Ok(BTreeSet::new()) };
-    let blobs = |commit: &CommitId| {
-        let named = remote.entries(commit)?.into_iter().filter_map(|entry| Some((entry.path.ok()?, entry.blob)));
-        Ok::<BTreeSet<_>, GitError>(named.collect())
-    };
-    let (before, after) = (blobs(fork)?, blobs(&head.tip)?);
-    Ok(before.symmetric_difference(&after).map(|(path, _)| path.clone()).collect())
+    changed(remote, &remote.head(&head.name, &head.tip, base)?)
 }
 
 /// The groups of each environment.

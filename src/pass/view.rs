@@ -10,6 +10,7 @@ use crate::git::log::Line;
 use crate::git::{BlobId, GitError, Head, Remote};
 use crate::model::commit::CommitId;
 use crate::model::environment::BranchName;
+use crate::model::file::RepoPath;
 use crate::observe::files::Files;
 use crate::observe::history::{BranchPast, Past};
 use crate::observe::tree::CommitFiles;
@@ -204,6 +205,10 @@ impl Past for RemotePast {
         self.past().heads(is_meant)
     }
 
+    fn changed(&self, head: &Head) -> Result<BTreeSet<RepoPath>, GitError> {
+        self.past().changed(head)
+    }
+
     fn line(&self, limit: usize, wanted: &(dyn Fn(&str) -> bool + Sync)) -> Result<Line, GitError> {
         self.past().line(limit, wanted)
     }
@@ -220,6 +225,10 @@ impl<T: Past + ?Sized> Past for Arc<T> {
 
     fn heads(&self, is_meant: &dyn Fn(&BranchName) -> bool) -> Result<Vec<(BranchName, Head)>, GitError> {
         (**self).heads(is_meant)
+    }
+
+    fn changed(&self, head: &Head) -> Result<BTreeSet<RepoPath>, GitError> {
+        (**self).changed(head)
     }
 
     fn line(&self, limit: usize, wanted: &(dyn Fn(&str) -> bool + Sync)) -> Result<Line, GitError> {

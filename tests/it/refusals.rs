@@ -131,6 +131,29 @@ async fn what_was_taken_back_on_its_head_branch_stays_refused_whatever_changes_a
 }
 
 #[tokio::test]
+async fn what_somebody_has_pushed_to_is_not_committed_under_another_name_of_its_environment() {
+    for branch in ["", "    branch: live\n"] {
+        let scene = Scene::new("");
+        assert_eq!(scene.pass(1).await.proposals[0].action, Action::Opened);
+        scene.person(HEAD, |work| drop(work.commit_files(&[("notes", "mine\n")], "Mine", 2)));
+        scene.bare.git(&["branch", "live", "main"]);
+        let text = config(&format!("{branch}    publish: commit\n"), "").replace("name: prod", "name: live");
+        scene.person("main", |work| drop(work.commit_files(&[(".tagboat.yaml", &text)], "Configure", 2)));
+        let runs = || if branch.is_empty() { scene.runs("main") } else { scene.runs("live") };
+        for hour in [2, 3] {
+            let outcome = scene.pass(hour).await;
+            let said: Vec<&str> = outcome.proposals.iter().filter_map(|one| one.reason.as_deref()).collect();
+            let expected = format!("{HEAD} brings it, and somebody else has pushed to it: it is theirs now");
+            assert!(said.contains(&expected.as_str()), "{branch}{said:?}");
+            assert_eq!((runs().as_str(), scene.bare.at(HEAD).is_some()), ("1.4.0", true), "{branch}");
+        }
+        scene.tags.set(WEB, ["1.4.0", "1.5.0", "1.6.0"]);
+        scene.pass(4).await;
+        assert_eq!((runs().as_str(), scene.bare.at(HEAD).is_some()), ("1.6.0", true), "{branch}");
+    }
+}
+
+#[tokio::test]
 async fn what_was_taken_back_takes_no_place_among_those_that_may_be_open() {
     let scene = Scene::taken_back("    maxOpen: 1\n").await;
     scene.tags.set(API, ["1.4.0", "1.5.0"]);

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use crate::cache::Cache;
 use crate::git::local::LocalHistory;
 use crate::git::log::Line;
-use crate::git::{BlobId, GitError, Head, Remote};
+use crate::git::{Beneath, BlobId, GitError, Head, Remote};
 use crate::manifest::{self, Surroundings};
 use crate::model::commit::CommitId;
 use crate::model::environment::{BranchName, EnvironmentName, Environments};
@@ -158,6 +158,15 @@ pub trait Past: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// Returns the files that a branch changes, those of the commits beneath the one on top among them, as far as these are known.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`] when they cannot be read.
+    fn changed(&self, head: &Head) -> Result<BTreeSet<RepoPath>, GitError> {
+        Ok(head.step.changed.iter().map(|changed| changed.path.clone()).collect())
+    }
+
     /// Returns the wanted files that are not as the newest commit has them, with what it has; of those of `standing` also
     /// the ones that it has not. A branch has none.
     ///
@@ -177,6 +186,23 @@ pub trait Past: Send + Sync {
     fn is_shallow(&self) -> bool {
         false
     }
+}
+
+/// Returns the files that a branch changes on a remote; of more commits than are looked at, those of the one on top.
+///
+/// # Errors
+///
+/// [`GitError`] when they cannot be read.
+pub fn changed(remote: &dyn Remote, head: &Head) -> Result<BTreeSet<RepoPath>, GitError> {
+    let mut changed: BTreeSet<RepoPath> = head.step.changed.iter().map(|changed| changed.path.clone()).collect();
+    let Some(fork) = head.fork().filter(|_| head.beneath != Beneath::Nothing) else { return Ok(changed) };
+    let blobs = |commit: &CommitId| {
+        let named = remote.entries(commit)?.into_iter().filter_map(|entry| Some((entry.path.ok()?, entry.blob)));
+        Ok::<BTreeSet<_>, GitError>(named.collect())
+    };
+    let (before, after) = (blobs(fork)?, blobs(&head.tip)?);
+    changed.extend(before.symmetric_difference(&after).map(|(path, _)| path.clone()));
+    Ok(changed)
 }
 
 /// The history of a branch on a remote.
@@ -204,6 +230,10 @@ impl Past for BranchPast<'_> {
             }
         }
         Ok(found)
+    }
+
+    fn changed(&self, head: &Head) -> Result<BTreeSet<RepoPath>, GitError> {
+        changed(self.remote, head)
     }
 
     fn message(&self, commit: &CommitId) -> Option<String> {

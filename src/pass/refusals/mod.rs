@@ -11,11 +11,13 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use crate::cache::Cache;
+use crate::config::repository::Repository;
 use crate::forge::{Forge, ForgeError};
 use crate::git::{Beneath, GitError, Head, Remote};
 use crate::model::brought::{Brought, Told};
 use crate::model::commit::{CommitId, TRAILER_FAILED, TRAILER_KEY, TRAILER_ORDER};
 use crate::model::environment::{BranchName, EnvironmentName, Publish};
+use crate::model::file::RepoPath;
 use crate::model::image::ImageName;
 use crate::model::observation::Observation;
 use crate::model::proposal::{Action, Proposal};
@@ -318,7 +320,7 @@ fn read_silent(past: Option<&dyn Past>, all: &mut [PullRequest]) -> Result<(), S
 /// Leaves what a person's order moves that stands on a head branch, and what stands on one that somebody has pushed to; and what was
 /// taken back on one, where there are no pull requests to close.
 fn leave_for_heads(inputs: &Inputs<'_>, listed: Option<&Listing>, promoted: &mut Promoted) {
-    let (known, style) = (former::known(promoted), &inputs.config.pull_request);
+    let (known, config, style) = (former::known(promoted), inputs.config, &inputs.config.pull_request);
     let own_now = Own { now: &inputs.config.commit, before: &|_| None };
     let mut by_branch: BTreeMap<Option<BranchName>, Vec<&mut Proposal>> = BTreeMap::new();
     for proposal in promoted.proposals.iter_mut().filter(|proposal| is_committed(proposal)) {
@@ -337,7 +339,8 @@ fn leave_for_heads(inputs: &Inputs<'_>, listed: Option<&Listing>, promoted: &mut
             proposals.iter().map(|proposal| proposal.environment.clone()).collect();
         let own = known.iter().filter(|(environment, _)| environments.contains(environment)).cloned().collect();
         let is_meant = |head: &BranchName| {
-            former::is_named_now(head, inputs.config) || former::named_before(head, None, &own).is_some()
+            let is_own = former::is_named_now(head, config) || former::named_before(head, None, &own).is_some();
+            is_own || former::left_by(head, config).is_some()
         };
         match past.heads(&is_meant) {
             Ok(heads) => {
@@ -346,15 +349,61 @@ fn leave_for_heads(inputs: &Inputs<'_>, listed: Option<&Listing>, promoted: &mut
                     if inputs.forge.is_err() {
                         leave_if_among(proposal, style, &heads);
                     }
-                    leave_if_theirs(proposal, style, (&heads, &own_now), listed.filter(|_| inputs.forge.is_ok()));
-                    match &orders {
-                        Ok(orders) => leave_if_ordered(proposal, orders, listed),
-                        Err(error) => wait(std::iter::once(proposal), &error.to_string()),
-                    }
+                    let (orders, wishes) = match (&orders, wishes(proposal, config, past, &heads)) {
+                        (Ok(orders), Ok(wishes)) => (orders, wishes),
+                        (Err(error), _) => {
+                            wait(std::iter::once(proposal), &error.to_string());
+                            continue;
+                        }
+                        (_, Err(error)) => {
+                            wait(std::iter::once(proposal), &error.to_string());
+                            continue;
+                        }
+                    };
+                    let listed_here = listed.filter(|_| inputs.forge.is_ok());
+                    let base = branch.as_ref().or_else(|| Some(inputs.forge.as_ref().ok()?.base));
+                    leave_if_kept(proposal, &wishes, base, listed_here);
+                    leave_if_theirs(proposal, &wishes, (&heads, &own_now), listed_here);
+                    leave_if_ordered(proposal, &wishes, orders, listed);
                 }
             }
             Err(error) => wait(proposals.into_iter(), &error.to_string()),
         }
+    }
+}
+
+/// Returns what would be committed, as a person may have it in hand in its environment, or in one that is no more and whose files that has by
+/// now: on a head branch that this one left.
+fn wishes(
+    proposal: &Proposal,
+    config: &Repository,
+    past: &dyn Past,
+    heads: &[(BranchName, Head)],
+) -> Result<Vec<Wish>, GitError> {
+    let own = wish(proposal, &config.pull_request);
+    let mut environments = BTreeSet::new();
+    for (name, head) in heads.iter().filter(|_| is_committed(proposal)) {
+        let Some(before) = former::left_by(name, config) else { continue };
+        let has = |file: &RepoPath| {
+            let environment = config.environments.named(&proposal.environment);
+            environment.is_some_and(|environment| environment.files.matches(file.as_str()))
+        };
+        if past.changed(head)?.iter().any(has) {
+            environments.insert(before);
+        }
+    }
+    let former = environments.into_iter().map(|environment| Wish { environment, ..own.clone() });
+    Ok(std::iter::once(own.clone()).chain(former).collect())
+}
+
+/// Leaves what a person holds under the name of an environment that is no more.
+fn leave_if_kept(proposal: &mut Proposal, wishes: &[Wish], base: Option<&BranchName>, listed: Option<&Listing>) {
+    let all = listed.into_iter().flat_map(|listed| &listed.pull_requests);
+    let kept = wishes.iter().find_map(|wish| wish.kept_in(base, all.clone()));
+    if let Some(kept) = kept.filter(|_| is_committed(proposal)) {
+        proposal.action = Action::LeftAlone;
+        proposal.url = Some(kept.url.clone());
+        proposal.reason = Some(refusal::kept(kept));
     }
 }
 
@@ -404,14 +453,14 @@ fn is_there((past, files): (&dyn Past, &dyn Files), head: &Head) -> Result<bool,
     Ok(is_whole && head.step.changed.iter().all(|changed| files.content(&changed.path) == changed.after.as_ref()))
 }
 
-fn leave_if_ordered(proposal: &mut Proposal, orders: &[Order<'_>], listed: Option<&Listing>) {
+fn leave_if_ordered(proposal: &mut Proposal, wishes: &[Wish], orders: &[Order<'_>], listed: Option<&Listing>) {
     let of_head = |head: &BranchName| {
         let all = listed.into_iter().flat_map(|listed| &listed.pull_requests);
         all.filter(|one| one.head == *head).collect::<Vec<_>>()
     };
     let open = |head: &BranchName| of_head(head).into_iter().find(|one| one.state == State::Open);
     let stands = |(head, environment, images): &&Order<'_>| {
-        let is_it = *environment == proposal.environment
+        let is_it = wishes.iter().any(|wish| wish.environment == *environment)
             && proposal.moves.iter().any(|step| images.contains(step.image.as_str()));
         // Who closes an order refuses nothing by that, and takes it back.
         is_it && (open(head).is_some() || of_head(head).is_empty())
@@ -426,19 +475,19 @@ fn leave_if_ordered(proposal: &mut Proposal, orders: &[Order<'_>], listed: Optio
 /// Leaves what stands on a head branch that somebody else has pushed to: `listed` are the pull requests, where there are any.
 fn leave_if_theirs(
     proposal: &mut Proposal,
-    style: &PullRequestStyle,
+    wishes: &[Wish],
     (heads, own): (&[(BranchName, Head)], &Own<'_>),
     listed: Option<&Listing>,
 ) {
-    let wish = wish(proposal, style);
+    let is_among = |told: &Told| wishes.iter().any(|wish| wish.is_among(told));
     for (name, head) in heads.iter().filter(|(_, head)| is_committed(proposal) && is_theirs(head, own)) {
         let open = listed.map(|listed| {
             let mut open = listed.pull_requests.iter().filter(|one| one.state == State::Open && one.head == *name);
-            open.find(|one| wish.stands_in(one))
+            open.find(|one| wishes.iter().any(|wish| wish.stands_in(one)))
         });
         let open = match open {
             Some(None) => continue,
-            None if !made(head, own).any(|entry| wish.is_among(&Told::by(&entry.message))) => continue,
+            None if !made(head, own).any(|entry| is_among(&Told::by(&entry.message))) => continue,
             open => open.flatten(),
         };
         proposal.action = Action::LeftAlone;

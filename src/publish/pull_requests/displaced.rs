@@ -1,5 +1,5 @@
 //! Pull requests to a branch on which their environment does not live any more: closed before anything else becomes of their heads,
-//! since whoever merged one would bring everything of the other branch along. What a person has pointed there is that person's.
+//! since whoever merged one would bring everything of the other branch along. What a person has pointed there, or ordered, is that person's.
 //!
 //! Entry point: `close`. Pure.
 
@@ -83,6 +83,12 @@ pub(super) fn stays(
     }
     if let Some(head) = head.filter(|head| !head.is_own) {
         return Some(format!("somebody else has pushed to {}: it is theirs now", head.name));
+    }
+    if head.is_some_and(|head| head.is_order) {
+        return Some(format!(
+            "a person ordered it into `{}`, where its environment is no more: close it, and order it again",
+            one.base
+        ));
     }
     if unsure.environments.contains(&marker.environment) {
         return Some(format!("not everything about {} is known now", marker.environment));

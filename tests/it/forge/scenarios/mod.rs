@@ -356,6 +356,7 @@ macro_rules! scenarios {
                 stays_refused_when_its_image_joins_a_group_or_leaves_one
                 what_a_person_holds_or_has_pushed_to_comes_in_no_other_form
                 what_a_person_holds_stays_away_when_its_environment_is_renamed
+                what_a_person_has_in_hand_stays_away_when_its_environment_is_committed_elsewhere
                 what_a_person_has_pushed_to_is_not_committed
                 what_is_wanted_stays_while_what_is_to_replace_it_waits_for_a_person
                 stays_refused_under_another_prefix_and_as_a_commit

@@ -148,6 +148,60 @@ pub(in crate::forge) async fn what_a_person_holds_stays_away_when_its_environmen
     }
 }
 
+/// It is committed from then on, under another name, on another branch, or both.
+pub(in crate::forge) async fn what_a_person_has_in_hand_stays_away_when_its_environment_is_committed_elsewhere(
+    kind: Kind,
+) {
+    for (name, branch) in [("live", ""), ("prod", "    branch: env/live\n"), ("live", "    branch: env/live\n")] {
+        for what in ["held", "pushed to", "ordered", "nothing"] {
+            let at = format!("{what} {name} {branch}");
+            let stage = Stage::new(kind, PLAIN);
+            match what {
+                "ordered" => stage.promote_for_a_person(8, "1.5.0").await,
+                _ => drop(stage.acts(8).await),
+            }
+            match what {
+                "held" => stage.label(1, "tagboat/hold"),
+                "pushed to" => stage.push(HEAD, "notes", "mine\n"),
+                _ => {}
+            }
+            stage.store.repository.git(&["branch", "env/live", "main"]);
+            // An environment that has other files is another one.
+            stage.push("main", "dev/web.yaml", &manifest("1.4.0"));
+            let dev = "  - name: dev\n    files: [dev/**]\n    publish: commit\n";
+            stage.reword(|config| {
+                format!("{}    publish: commit\n{branch}{dev}", config.replace("name: prod", &format!("name: {name}")))
+            });
+            let runs = || {
+                let ground = if branch.is_empty() { "main" } else { "env/live" };
+                let text = String::from_utf8(stage.store.repository.show(ground, "prod/web.yaml")).unwrap();
+                text.trim_end().rsplit(':').next().unwrap().to_owned()
+            };
+            for hour in [9, 10] {
+                let outcome = stage.outcome("mirror", hour).await;
+                assert_eq!(stage.store.repository.show("main", "dev/web.yaml"), manifest("1.5.0").into_bytes(), "{at}");
+                // What nobody has in hand is closed by the pass after the commit.
+                if what != "nothing" || hour == 10 {
+                    let is_free = what == "nothing";
+                    let expected = if is_free { (Stands::Closed, "1.5.0") } else { (Stands::Open, "1.4.0") };
+                    assert_eq!((stage.only().state, runs().as_str()), expected, "{at}: {:#?}", outcome.proposals);
+                }
+            }
+            match what {
+                "held" => stage.store.change(1, |pull| pull.labels.clear()),
+                "ordered" => stage.close(1),
+                "pushed to" => stage.list(&["1.4.0", "1.5.0", "1.6.0"]),
+                _ => continue,
+            }
+            for hour in [11, 12] {
+                stage.outcome("mirror", hour).await;
+            }
+            let expected = if what == "pushed to" { (Stands::Open, "1.6.0") } else { (Stands::Closed, "1.5.0") };
+            assert_eq!((stage.only().state, runs().as_str()), expected, "{at}");
+        }
+    }
+}
+
 pub(in crate::forge) async fn what_a_person_has_pushed_to_is_not_committed(kind: Kind) {
     let stage = Stage::new(kind, PLAIN);
     stage.acts(8).await;
