@@ -147,9 +147,11 @@ pub(super) fn is_no_older_try(world: &World, session: &Session, step: &Step, bas
     }
     let none = BTreeSet::new();
     let lowered = landings[base].lowered.get(&(step.environment, step.image)).unwrap_or(&none);
-    if let Some((left, instead)) =
-        lowered.iter().find(|(left, _)| is_lower(&step.to.tag, left) && is_followed(left) && step.image != MOVING)
-    {
+    // What that person put there themselves is theirs, also where it comes to another place.
+    let is_tried = |(left, instead): &&(String, String)| {
+        is_lower(&step.to.tag, left) && step.to.tag != *instead && is_followed(left) && step.image != MOVING
+    };
+    if let Some((left, instead)) = lowered.iter().find(is_tried) {
         let (name, image) = (environment.name, short(step.image));
         let text = format!("{name} {image} to {}, although a person took {left} back to {instead}", step.to);
         return violated("nothing older is tried", text);
