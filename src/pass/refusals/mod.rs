@@ -467,8 +467,10 @@ fn leave_if_ordered(proposal: &mut Proposal, wishes: &[Wish], orders: &[Order<'_
     };
     if let Some((head, ..)) = orders.iter().find(stands).filter(|_| is_committed(proposal)) {
         proposal.action = Action::LeftAlone;
-        proposal.url = open(head).map(|open| open.url.clone());
-        proposal.reason = Some(course::ordered(head));
+        let open = open(head);
+        proposal.url = open.map(|open| open.url.clone());
+        let told = open.map(|open| course::ordered_in(head, open.number));
+        proposal.reason = Some(told.unwrap_or_else(|| course::ordered(head)));
     }
 }
 

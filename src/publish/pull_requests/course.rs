@@ -10,7 +10,7 @@ use crate::model::markdown::{code, plain};
 use crate::model::marker;
 use crate::model::proposal::Action;
 use crate::model::pull_request::{
-    HeadBranch, LABEL_HOLD, LABEL_REBASE, LABEL_RETRY, Marker, PullRequest, Rebase, State, USUAL_PREFIX,
+    HeadBranch, LABEL_HOLD, LABEL_REBASE, LABEL_RETRY, Marker, Number, PullRequest, Rebase, State, USUAL_PREFIX,
 };
 use crate::model::refusal::{Refusal, Wish, kept as kept_by, taken_over};
 use crate::publish::body;
@@ -165,6 +165,15 @@ pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Sta
 /// Says that an order keeps everything else away.
 pub fn ordered(head: &BranchName) -> String {
     format!("a person ordered what stands in {head}: it stays until it is merged, or the branch removed")
+}
+
+/// Says the same where nothing is committed for its sake, and what to do about its pull request, which may be overtaken by now.
+pub fn ordered_in(head: &BranchName, open: Number) -> String {
+    format!(
+        "a person ordered what stands in {head} (#{}): nothing else comes there before that is merged, or closed where nobody \
+         wants it any more; the label `{LABEL_RETRY}` has it made anew, or says on it why that cannot be",
+        open.0
+    )
 }
 
 /// Says the same where no pull request of the order is open: it could not be opened, or somebody closed it.

@@ -269,6 +269,34 @@ pub(in crate::forge) async fn what_was_ordered_and_squashed_under_its_title_alon
     assert_eq!((stage.states(), stage.store.at(HEAD)), (vec![Stands::Merged], None));
 }
 
+pub(in crate::forge) async fn an_order_that_was_overtaken_says_what_to_do_where_it_keeps_commits_away(kind: Kind) {
+    let stage = Stage::new(kind, "    publish: commit\n");
+    stage.promote_for_a_person(8, "1.5.0").await;
+    stage.push("main", "prod/web.yaml", &manifest("1.6.0"));
+    stage.list(&["1.4.0", "1.5.0", "1.6.0", "1.7.0"]);
+    let outcome = stage.outcome("mirror", 9).await;
+    assert_eq!((stage.runs(), stage.states()), ("1.6.0".to_owned(), vec![Stands::Open]));
+    let left = outcome.proposals.iter().find(|one| one.action == Action::LeftAlone).unwrap();
+    let told = format!(
+        "a person ordered what stands in {HEAD} (#1): nothing else comes there before that is merged, or closed where nobody \
+         wants it any more; the label `tagboat/retry` has it made anew, or says on it why that cannot be"
+    );
+    assert_eq!(left.reason, Some(told));
+    let says = |one: &&tagboat::model::proposal::Proposal| {
+        one.reason
+            .as_ref()
+            .is_some_and(|reason| reason.contains("prod/web.yaml has 1.6.0 of ghcr.io/acme/web by now, and not 1.4.0"))
+    };
+    assert!(outcome.proposals.iter().find(says).is_some_and(|one| one.url == left.url), "{:#?}", outcome.proposals);
+    stage.label(1, "tagboat/retry");
+    stage.outcome("mirror", 10).await;
+    let comment = stage.store.pull(1).comments.concat();
+    assert!(comment.contains("has 1.6.0 of ghcr.io/acme/web by now"), "{comment}");
+    stage.store.change(1, |pull| pull.state = Stands::Closed);
+    stage.outcome("mirror", 11).await;
+    assert_eq!(stage.runs(), "1.7.0");
+}
+
 /// Nobody can approve what is not there: it stands, and is merged by the pass that finds it approved.
 pub(in crate::forge) async fn what_was_ordered_stands_until_it_is_approved(kind: Kind) {
     let stage = Stage::new(kind, &format!("{AUTO}    gates: {{approvals: 1}}\n"));
