@@ -8,7 +8,7 @@ use crate::forge::{Forge, ForgeError};
 use crate::git::{GitError, Remote};
 use crate::model::change::ChangeSet;
 use crate::model::commit::CommitId;
-use crate::model::environment::{BranchName, Environment, EnvironmentName, Predecessor, Publish};
+use crate::model::environment::{BranchName, Environment, EnvironmentName, Publish};
 use crate::model::file::RepoPath;
 use crate::model::gate::{GateName, GateSpec};
 use crate::model::outcome::{Landed, Trouble};
@@ -174,7 +174,9 @@ pub(super) async fn propose(
         }
         let remote = Arc::clone(&run.remote);
         let (branch, now, holds) = (onto.branch, run.now, inputs.awaited.seen.clone());
-        let place = Place { remote, forge, branch, now, style, holds, turn: &run.turn, rebased };
+        // What an environment on a branch of its own may run is said on the base.
+        let rules = (!onto.is_base).then_some((run.branch, base));
+        let place = Place { remote, forge, branch, now, style, holds, rules, turn: &run.turn, rebased };
         if run.mode == Mode::DryRun {
             foresee(&place, onto.tip, &mut courses).await;
         } else {
@@ -274,11 +276,11 @@ fn rests_on(sites: &[Site], config: &Repository, environment: &Environment, prop
         return BTreeSet::new();
     }
     let images: BTreeSet<_> = proposal.moves.iter().map(|step| &step.image).collect();
+    // What goes back in one far before is kept back here as well.
+    let before = promote::order::before(environment, &config.environments);
     let is_before = |site: &&Site| {
         let own = config.environments.of(site.branch.as_ref(), site.file.as_str());
-        own.is_some_and(|own| {
-            environment.after.iter().any(|before| matches!(before, Predecessor::Here(name) if *name == own.name))
-        })
+        own.is_some_and(|own| before.contains(&&own.name))
     };
     let standing = sites.iter().filter(|site| {
         site.branch == environment.branch && site.image.as_ref().is_some_and(|image| images.contains(image))

@@ -38,6 +38,7 @@ use crate::publish::apply::{Applied, apply, apply_by_forge};
 use crate::publish::making::{MakeError, Maker, can_sign};
 use crate::publish::plan::{PlannedCommit, commits};
 use crate::publish::pull_requests::apply::Rebased;
+use crate::publish::pull_requests::heads;
 use crate::registry::TagSource;
 use crate::source::Answers;
 use crate::{manifest, observe::files::Files};
@@ -295,6 +296,8 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>, rebased: &Rebased) -> Resu
     let mut pushed = Vec::with_capacity(targets.len());
     // What goes back on a branch of its own stays until the base holds it, or it would come again.
     let mut unheld: BTreeSet<EnvironmentName> = BTreeSet::new();
+    // What is held, and how, stands on the base alone.
+    let mut rules = base.clone();
     let mut held = Vec::new();
     for mut target in targets {
         let is_unheld = |commit: &PlannedCommit| unheld.contains(&commit.plan.environment);
@@ -304,7 +307,14 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>, rebased: &Rebased) -> Resu
         if own.is_empty() {
             continue;
         }
-        let mut applied = push(run, &config, forge, &target.branch, &target.base, target.commits).await;
+        let is_base = target.branch == *run.branch;
+        let mut applied = match is_base || still_says(run, &rules).await {
+            true => push(run, &config, forge, &target.branch, &target.base, target.commits).await,
+            false => Ok(Applied::Moved),
+        };
+        if let (true, Ok(Applied::Landed(landed))) = (is_base, &applied) {
+            rules = landed.last().map_or(rules, |last| last.commit.clone());
+        }
         if let Ok(Applied::Forbidden(words)) = &mut applied
             && !target.holding.is_empty()
         {
@@ -410,6 +420,16 @@ fn named(inputs: &Inputs<'_>, only: &[Written]) -> Result<Vec<ImageName>, PassEr
     let (observation, _) = super::look(inputs)?;
     let known = || observation.sites.iter().filter_map(|site| site.image.as_ref());
     Ok(only.iter().map(|written| written.among(known())).collect::<Result<_, _>>()?)
+}
+
+/// Looks once more, right before something lands on another branch, whether the base still says the same: what a person has held or
+/// rolled back meanwhile stands there. Where that cannot be told, the next round asks anew.
+async fn still_says(run: &Run<'_>, seen: &CommitId) -> bool {
+    let (remote, branch, seen) = (Arc::clone(&run.remote), run.branch.clone(), seen.clone());
+    blocking(move || heads::still_says(&*remote, &branch, &seen)).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "whether the base still says the same is not known");
+        false
+    })
 }
 
 /// Makes the commits of one branch, and pushes them if it still stands where it was seen.

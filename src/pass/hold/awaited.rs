@@ -17,6 +17,7 @@ use crate::model::pull_request::Listing;
 use crate::pass::PassError;
 use crate::pass::hold::proposed::{Place, Standing, all, among, on, pointed_away};
 use crate::pass::propose::Publishing;
+use crate::publish::pull_requests::heads::Branches;
 
 /// What is proposed to be held, and what was looked at for it.
 #[derive(Debug, Clone, Default)]
@@ -27,8 +28,9 @@ pub struct Awaited {
     pub heads: Vec<(BranchName, Vec<Hold>)>,
     /// The environments of other repositories of which it is not known, by their names here, with the reason.
     pub unread: BTreeMap<EnvironmentName, String>,
-    /// Every branch on which something may be proposed, with its tip; `None` where nobody looked.
-    pub seen: Option<Vec<(BranchName, CommitId)>>,
+    /// Every branch on which something may be proposed to be held, with its tip, and every other one of Tagboat's, which may go back;
+    /// `None` where nobody looked.
+    pub seen: Option<(Branches, Branches)>,
     /// The pull requests, where they were listed for it.
     pub listed: Option<Listing>,
 }
@@ -55,7 +57,7 @@ pub(in crate::pass) async fn awaited(
     let place = Place { remote, publishing, config, branch, base, now: Timestamp::UNIX_EPOCH };
     // Who goes back holds what is left from then on, whoever merges it.
     let (seen, going_back) = all(place).await?;
-    let looked_at: Vec<_> = seen.iter().chain(&going_back).collect();
+    let looked_at: Vec<_> = seen.0.iter().chain(&going_back).collect();
     let mut awaited = Awaited { listed: known, ..Awaited::default() };
     let mut unlisted = None;
     if let Some(forge) = place.forge().filter(|_| !looked_at.is_empty() && awaited.listed.is_none()) {

@@ -33,7 +33,7 @@ use crate::publish::held::{self, HoldChange};
 use crate::publish::making::{MakeError, Maker};
 use crate::publish::pull_requests::apply::say;
 use crate::publish::pull_requests::course::same_text;
-use crate::publish::pull_requests::heads::{of_holds, of_holds_and_others};
+use crate::publish::pull_requests::heads::{Branches, of_holds, of_holds_and_others};
 use crate::publish::pull_requests::statuses::show;
 
 /// Why a proposal waits, in words.
@@ -44,9 +44,6 @@ pub(super) const SPENT: &str = "nothing of it is left to do";
 
 /// How many commits of the base are searched for what it has held since.
 const SEEN_WITHIN: usize = 200;
-
-/// Branches with their tips.
-pub(super) type Branches = Vec<(BranchName, CommitId)>;
 
 /// What a head branch proposes.
 #[derive(Debug, Clone)]
@@ -130,23 +127,23 @@ pub(super) async fn listed(place: Place<'_>) -> Result<Vec<(BranchName, CommitId
     Ok(blocking(move || of_holds(&*remote)).await?)
 }
 
-/// Lists the branches on which something may be proposed to be held, and those on which something goes back and holds what it
-/// leaves, of environments on the base.
-pub(super) async fn all(place: Place<'_>) -> Result<(Branches, Branches), PassError> {
+/// Lists the branches on which something may be proposed to be held, and all others; and which of these go back and hold what they
+/// leave, of environments on the base.
+pub(super) async fn all(place: Place<'_>) -> Result<((Branches, Branches), Branches), PassError> {
     let (remote, config) = (Arc::clone(place.remote), place.config.clone());
     let (branch, base) = (place.branch.clone(), place.base.clone());
     let work = move || {
         let (proposed, mut others) = of_holds_and_others(&*remote)?;
-        // What goes back goes on under its old name where `branchPrefix` was another one.
-        others.retain(|(name, _)| *name != branch && former::may_be_of(name, &config));
+        others.retain(|(name, _)| *name != branch);
         let mut going_back = Vec::new();
-        for (name, tip) in others {
+        // What goes back goes on under its old name where `branchPrefix` was another one.
+        for (name, tip) in others.iter().filter(|(name, _)| former::may_be_of(name, &config)).cloned() {
             let head = remote.head(&name, &tip, (&branch, &base))?;
             if goes_back(&head) && (!left_by(&head).is_empty() || brings_holds(&*remote, &head)?) {
                 going_back.push((name, tip));
             }
         }
-        Ok((proposed, going_back))
+        Ok(((proposed, others), going_back))
     };
     Ok(blocking(work).await?)
 }

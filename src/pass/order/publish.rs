@@ -108,7 +108,8 @@ async fn propose(
         courses.retain(|course| course.proposal.is_some());
         let (remote, now) = (Arc::clone(&given.remote), given.now);
         let (turn, rebased) = (&Turn::default(), &Rebased::default());
-        let place = Place { remote, forge: forge.as_deref(), branch, now, style, holds: None, turn, rebased };
+        let (forge, holds, rules) = (forge.as_deref(), None, None);
+        let place = Place { remote, forge, branch, now, style, holds, rules, turn, rebased };
         let applied = take(&place, base, &mut courses).await;
         outcome.commits.extend(applied.landed);
         if applied.has_moved {

@@ -23,6 +23,7 @@ use crate::model::pull_request::{
 use crate::model::refusal::{Wish, closed};
 use crate::publish::body;
 use crate::publish::making::{MakeError, Maker, blocking};
+use crate::publish::pull_requests::heads::Branches;
 use crate::publish::pull_requests::merging::{self, Order, forward, lands_next, merge, stop};
 use crate::publish::pull_requests::statuses::{say as say_of_gates, show, take_back};
 use crate::publish::pull_requests::told::tell as tell_of;
@@ -43,8 +44,11 @@ pub struct Place<'a> {
     pub now: Timestamp,
     /// How pull requests look.
     pub style: &'a PullRequestStyle,
-    /// Where holds were proposed when it was planned; `None` where that was not asked, since nothing was to move.
-    pub holds: Option<Vec<(BranchName, CommitId)>>,
+    /// Where holds were proposed when it was planned, and what else stood on head branches; `None` where that was not asked, since
+    /// nothing was to move.
+    pub holds: Option<(Branches, Branches)>,
+    /// The branch that says what is held, and how, where that is another one; with the commit that was planned by.
+    pub rules: Option<(&'a BranchName, &'a CommitId)>,
     /// What the forge need not be asked in the pass.
     pub turn: &'a Turn,
     /// Where a head branch was made anew in the pass since it was behind.
@@ -83,6 +87,8 @@ pub struct Applied {
     pub has_moved: bool,
     /// The files of what the forge merged, with what became of them.
     pub(super) changed: BTreeMap<RepoPath, BlobId>,
+    /// The head commits that were made.
+    pub(super) made: BTreeSet<CommitId>,
     /// What was told of those that may be merged, before anything was done.
     pub(super) seen: BTreeMap<Number, Glance>,
 }
@@ -171,7 +177,7 @@ pub async fn foresee(place: &Place<'_>, base: &CommitId, courses: &mut [Course])
                     let before = (&mut applied, &mut lands);
                     merging::foresee((place, forge), base, pull_request, &order, course, before).await
                 }
-                _ => lands_next(place, &order, course, &mut lands).await,
+                _ => lands_next(place, base, &order, course, &mut lands).await,
             };
             if let Err(broken) = foreseen {
                 course.action = Action::Failed;
@@ -252,6 +258,7 @@ async fn take(
     match step {
         Step::Push { head, expected, commit } => {
             let made = place.maker().on_head(base, head, expected.as_ref(), commit).await?;
+            applied.made.insert(made.commit.clone());
             *pushed = Some(made.commit);
             course.reason = made.fallback.or(course.reason.take());
             Ok(())

@@ -1,6 +1,6 @@
 //! Looking at head branches: whose each one is, and whether it brings what is desired, byte for byte.
 //!
-//! Entry points: [`look`] and [`of_holds`]. Changes nothing, and asks no forge.
+//! Entry points: [`look`], [`of_holds`], [`takes_back`] and [`still_says`]. Changes nothing, and asks no forge.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +12,7 @@ use crate::model::commit::{
 };
 use crate::model::environment::BranchName;
 use crate::model::file::RepoPath;
+use crate::model::history::Ordered;
 use crate::model::pull_request::HeadBranch;
 use crate::publish::held::is_head;
 use crate::publish::plan::PlannedCommit;
@@ -33,7 +34,10 @@ impl Own<'_> {
 }
 
 /// Branches with their tips.
-type Branches = Vec<(BranchName, CommitId)>;
+pub type Branches = Vec<(BranchName, CommitId)>;
+
+/// What the paths of Tagboat's own files begin with, of the configuration and of what is held.
+pub(super) const OWN: &str = ".tagboat";
 
 /// How many commits of the base are searched for what stood in a head branch: as many as come between two passes.
 const MERGED_WITHIN: usize = 200;
@@ -86,6 +90,35 @@ pub fn of_holds_and_others(remote: &dyn Remote) -> Result<(Branches, Branches), 
     let mut listed = remote.heads("")?;
     listed.sort();
     Ok(listed.into_iter().partition(|(name, _)| is_head(name)))
+}
+
+/// Whether a head branch goes back, by a person's order or by itself, as its commits say: people may have pushed onto it.
+pub fn takes_back(head: &Head) -> bool {
+    let rollback = format!("{TRAILER_ORDER}: {}", Ordered::Rollback.as_str());
+    let says = |entry: &LogEntry| {
+        entry.message.lines().any(|line| line.trim_end() == rollback || line.starts_with(TRAILER_FAILED))
+    };
+    says(&head.step.entry)
+        || match &head.beneath {
+            Beneath::Nothing => false,
+            Beneath::Commits(beneath) => beneath.iter().any(says),
+            Beneath::TooMany => true,
+        }
+}
+
+/// Looks once more at a branch: whether its configuration and what is held there are what they were at a commit.
+///
+/// # Errors
+///
+/// [`GitError`] when it cannot be fetched.
+pub fn still_says(remote: &dyn Remote, branch: &BranchName, seen: &CommitId) -> Result<bool, GitError> {
+    let now = remote.tip(branch)?;
+    let own = |commit: &CommitId| -> Result<BTreeMap<RepoPath, BlobId>, GitError> {
+        let entries = remote.entries(commit)?.into_iter();
+        let own = entries.filter_map(|entry| Some((entry.path.ok()?, entry.blob)));
+        Ok(own.filter(|(path, _)| path.as_str().starts_with(OWN)).collect())
+    };
+    Ok(now == *seen || own(&now)? == own(seen)?)
 }
 
 /// Whether the base has already what a head brings: byte for byte, or in one of its last commits.

@@ -21,12 +21,12 @@ use crate::publish::making::{MakeError, blocking};
 use crate::publish::plan::PlannedCommit;
 use crate::publish::pull_requests::Course;
 use crate::publish::pull_requests::apply::{Applied, Place};
-use crate::publish::pull_requests::heads::of_holds;
+use crate::publish::pull_requests::heads::{OWN, of_holds_and_others, still_says, takes_back};
 use crate::publish::pull_requests::readiness::{done, is_due_for_rebase, only_required_are_due, ready, reported};
 use crate::publish::pull_requests::statuses::{is_changed, missing, note_changed, set_changed};
 
-/// What the paths of Tagboat's own files begin with, of the configuration and of what is held.
-const OWN: &str = ".tagboat";
+/// Why what was planned on another base waits.
+const MOVED: &str = "the base has moved since it was looked at: the next pass looks again";
 
 /// Why one waits that may be made anew by nobody once another one is merged.
 const BEHIND_THEN: &str =
@@ -95,6 +95,7 @@ pub(super) async fn merge(
             }
             let made = place.maker().on_head(tip, head, Some(commit), again).await?;
             place.rebased.note(place.branch);
+            applied.made.insert(made.commit.clone());
             let asked = [statuses, &missing(statuses, &readiness.required, &[])].concat();
             set_changed(forge, &made.commit, &asked, &mut Vec::new()).await?;
             Verdict::Behind.tell(course);
@@ -138,11 +139,11 @@ pub(super) async fn merge(
         Verdict::Ready => {}
     }
     let Some(now) = still_planned(place, tip, (again, rests_on), &applied.changed).await? else {
-        course.reason = Some("the base has moved since it was looked at: the next pass looks again".to_owned());
+        course.reason = Some(MOVED.to_owned());
         return Ok(());
     };
     *tip = now;
-    if let Some(reason) = proposed_meanwhile(place).await? {
+    if let Some(reason) = held_meanwhile(place, tip, &applied.made).await? {
         course.reason = Some(reason);
         return Ok(());
     }
@@ -197,7 +198,7 @@ pub(super) async fn foresee(
         }
         Verdict::Ready if readiness.queue.is_some() => course.action = Action::Enqueued,
         Verdict::Ready => {
-            lands_next(place, order, course, lands).await?;
+            lands_next(place, tip, order, course, lands).await?;
             if may_be_behind && course.action == Action::Merged {
                 course.add(BEHIND_PERHAPS);
             }
@@ -210,6 +211,7 @@ pub(super) async fn foresee(
 /// Says that something would land, unless something before it changes the same files.
 pub(super) async fn lands_next(
     place: &Place<'_>,
+    tip: &CommitId,
     order: &Order<'_>,
     course: &mut Course,
     lands: &mut BTreeSet<RepoPath>,
@@ -218,7 +220,7 @@ pub(super) async fn lands_next(
     if !files.is_disjoint(lands) {
         course.reason =
             Some("another one that is merged first changes the same files: the next pass looks again".to_owned());
-    } else if let Some(reason) = proposed_meanwhile(place).await? {
+    } else if let Some(reason) = held_meanwhile(place, tip, &BTreeSet::new()).await? {
         course.reason = Some(reason);
     } else {
         course.action = Action::Merged;
@@ -510,13 +512,41 @@ async fn changed(
     .await
 }
 
-/// Looks once more, right before something moves, where holds are proposed; says why it waits where one came, changed, or went since
-/// it was planned.
-async fn proposed_meanwhile(place: &Place<'_>) -> Result<Option<String>, GitError> {
-    let Some(seen) = place.holds.clone() else { return Ok(None) };
-    let remote = Arc::clone(&place.remote);
-    let is_same = blocking(move || Ok::<_, GitError>(of_holds(&*remote)? == seen)).await?;
-    Ok((!is_same).then(|| "what is proposed to be held has changed meanwhile: the next pass looks again".to_owned()))
+/// Looks once more, right before something moves, at what holds: on the base, where that is another branch; where holds are proposed;
+/// and at what has come to head branches since it was planned, of which this pass has `made` some: what goes back there holds what it
+/// leaves. Says why it waits where any of it is not as it was.
+async fn held_meanwhile(
+    place: &Place<'_>,
+    tip: &CommitId,
+    made: &BTreeSet<CommitId>,
+) -> Result<Option<String>, GitError> {
+    let (remote, prefix) = (Arc::clone(&place.remote), place.style.branch_prefix.clone());
+    let rules = place.rules.map(|(branch, seen)| (branch.clone(), seen.clone()));
+    let base = rules.as_ref().map(|(base, _)| base.clone());
+    let (branch, tip, seen, made) = (place.branch.clone(), tip.clone(), place.holds.clone(), made.clone());
+    let changed = || Some("what is proposed to be held has changed meanwhile: the next pass looks again".to_owned());
+    blocking(move || {
+        if let Some((rules, seen)) = rules
+            && !still_says(&*remote, &rules, &seen)?
+        {
+            return Ok(Some(MOVED.to_owned()));
+        }
+        let Some((of_holds, others)) = seen else { return Ok(None) };
+        let is_head =
+            |name: &BranchName| name.as_str().starts_with(&prefix) && *name != branch && base.as_ref() != Some(name);
+        let (now, mut further) = of_holds_and_others(&*remote)?;
+        if now != of_holds {
+            return Ok(changed());
+        }
+        further.retain(|one| is_head(&one.0) && !others.contains(one) && !made.contains(&one.1));
+        for (name, at) in further {
+            if takes_back(&remote.head(&name, &at, (&branch, &tip))?) {
+                return Ok(changed());
+            }
+        }
+        Ok(None)
+    })
+    .await
 }
 
 /// Moves the base to what the head stands for, on plain Git: by a commit made anew, never by what stands on the head.
@@ -527,7 +557,7 @@ pub(super) async fn forward(
     course: &mut Course,
     applied: &mut Applied,
 ) -> Result<(), MakeError> {
-    if let Some(reason) = proposed_meanwhile(place).await? {
+    if let Some(reason) = held_meanwhile(place, tip, &applied.made).await? {
         course.reason = Some(reason);
         return Ok(());
     }

@@ -106,6 +106,28 @@ fn a_version_goes_from_branch_to_branch_each_with_its_own_commit() {
 }
 
 #[test]
+fn what_is_held_on_the_base_while_a_pass_pushes_to_one_branch_does_not_come_to_another() {
+    let scene = Scene::new(COMMIT, COMMIT, &["1.4.0", "1.5.0"]);
+    // All of them take their versions from the registry, and the first one to land lets somebody hold it for the others.
+    let config = config(&scene.world.registry.host(), COMMIT, COMMIT)
+        .replace("    after: dev\n", "")
+        .replace("    after: staging\n", "");
+    let hold = format!("version: 1\nholds:\n  - image: {}\n    tag: 1.5.0\n    environment: prod\n", scene.image());
+    scene.people.commit_files(&[(".tagboat.yaml", &config)], "All at once", 2);
+    scene.people.commit_files(&[("apps/web.yaml", &scene.web("1.5.0"))], "By hand", 2);
+    scene.people.git(&["push", "--quiet", "origin", "main"]);
+    scene.people.commit_files(&[(".tagboat/holds.yaml", &hold)], "Hold it", 3);
+    scene.people.git(&["push", "--quiet", "origin", "HEAD:refs/ready/hold"]);
+    scene.remote.hook(
+        "post-receive",
+        "#!/bin/sh\nwhile read -r old new name; do\n  [ \"$name\" != refs/heads/env/staging ] || git update-ref refs/heads/main \
+         refs/ready/hold\ndone\n",
+    );
+    let ran = scene.run(0);
+    assert_eq!(scene.all(), ["1.5.0", "1.5.0", "1.4.0"], "{ran:?}");
+}
+
+#[test]
 fn pull_requests_stand_on_the_branch_of_their_environment_and_merge_into_it() {
     let scene = Scene::new("    publish: autoMerge\n", "    publish: pullRequest\n", &["1.4.0", "1.5.0"]);
     let ran = scene.run(0);

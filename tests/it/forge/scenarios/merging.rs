@@ -299,6 +299,7 @@ pub(in crate::forge) async fn what_a_person_does_while_a_pass_looks_stops_the_me
         (Deed::Retargets, Action::Unchanged, "its base branch has been changed"),
         (Deed::HoldsVersion, Action::Unchanged, "the base has moved"),
         (Deed::ProposesHold, Action::Unchanged, "what is proposed to be held has changed meanwhile"),
+        (Deed::ProposesRollback, Action::Unchanged, "what is proposed to be held has changed meanwhile"),
     ] {
         let stage = Stage::merging(kind).await;
         stage.store.repository.git(&["branch", "--quiet", "live", "main"]);
@@ -333,6 +334,34 @@ pub(in crate::forge) async fn what_goes_back_before_while_a_pass_looks_stops_the
     assert!(prod.reason.as_ref().is_some_and(|why| why.contains("the base has moved")), "{outcome:#?}");
     assert_eq!((stage.states(), stage.runs().as_str()), (vec![Stands::Open], "1.4.0"));
     assert!(stage.store.kept().traps.is_empty());
+}
+
+pub(in crate::forge) async fn what_is_held_on_the_base_while_a_pass_looks_stops_a_merge_into_another_branch(
+    kind: Kind,
+) {
+    let stage = Stage::new(kind, &format!("{AUTO}    branch: live\n"));
+    stage.store.repository.git(&["branch", "--quiet", "live", "main"]);
+    stage.acts(8).await;
+    stage.check("build", kind.words[0]);
+    stage.store.trap("GET", "/status", Fault::Meanwhile(Deed::HoldsOnMain));
+    let (did, reason) = stage.pass(9).await;
+    assert!(did == Some(Action::Unchanged) && reason.contains("the base has moved"), "{did:?} {reason}");
+    assert_eq!(stage.states(), [Stands::Open]);
+}
+
+pub(in crate::forge) async fn what_goes_back_far_before_while_a_pass_looks_stops_the_merge(kind: Kind) {
+    let line = "    after: staging\n  - {name: staging, files: [staging/**], after: dev, publish: commit}\n  \
+                - {name: dev, files: [dev/**], publish: commit}\n";
+    let stage = Stage::new(kind, &format!("{AUTO}{line}"));
+    stage.push("main", "dev/web.yaml", &manifest("1.5.0"));
+    stage.push("main", "staging/web.yaml", &manifest("1.5.0"));
+    stage.acts(8).await;
+    stage.check("build", kind.words[0]);
+    stage.store.trap("GET", "/status", Fault::Meanwhile(Deed::GoesBackBefore));
+    let outcome = stage.outcome("mirror", 9).await;
+    let prod = outcome.proposals.iter().find(|one| one.environment.as_str() == "prod").unwrap();
+    assert!(prod.reason.as_ref().is_some_and(|why| why.contains("the base has moved")), "{outcome:#?}");
+    assert_eq!((stage.states(), stage.runs().as_str()), (vec![Stands::Open], "1.4.0"));
 }
 
 pub(in crate::forge) async fn a_look_says_what_would_be_merged_and_what_that_waits_for(kind: Kind) {

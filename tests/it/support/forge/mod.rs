@@ -122,6 +122,10 @@ pub(crate) enum Deed {
     Retargets,
     /// Holds the version that it brings, on the base branch.
     HoldsVersion,
+    /// Holds it on the branch `main`, whatever its base is.
+    HoldsOnMain,
+    /// Proposes to go back in an environment before, on a head branch.
+    ProposesRollback,
     /// Proposes to hold the version that it brings, on a head branch.
     ProposesHold,
     /// Changes a file of the base branch that has nothing to do with it.
@@ -279,10 +283,11 @@ impl Store {
 
         const HELD: &str =
             "version: 1\nholds:\n  - image: ghcr.io/acme/web\n    tag: 1.5.0\n    by: Ada\n    reason: it leaks\n";
-        let writes_to = |branch: &str, path: &str, text: &str| {
+        let says = |branch: &str, path: &str, text: &str, message: &str| {
             let files = [(path.to_owned(), text.as_bytes().to_vec())];
-            self.make(branch, &self.at(&pull.base).unwrap(), &files, "By hand", Modes::Plain);
+            self.make(branch, &self.at(&pull.base).unwrap(), &files, message, Modes::Plain);
         };
+        let writes_to = |branch: &str, path: &str, text: &str| says(branch, path, text, "By hand");
         let writes = |path: &str, text: &str| writes_to(&pull.base, path, text);
         match deed {
             Deed::Holds => self.change(pull.number, |pull| {
@@ -292,6 +297,11 @@ impl Store {
             Deed::Closes => self.change(pull.number, |pull| pull.state = Stands::Closed),
             Deed::Retargets => self.change(pull.number, |pull| pull.base = "live".to_owned()),
             Deed::HoldsVersion => writes(".tagboat/holds.yaml", HELD),
+            Deed::HoldsOnMain => writes_to("main", ".tagboat/holds.yaml", HELD),
+            Deed::ProposesRollback => {
+                let told = "dev: roll web back\n\nTagboat-Environment: dev\nTagboat-Order: rollback\n";
+                says("tagboat/dev/ghcr.io-acme-web", ".tagboat/holds.yaml", HELD, told);
+            }
             Deed::ProposesHold => writes_to("tagboat/@holds", ".tagboat/holds.yaml", HELD),
             Deed::Disapproves => self.change(pull.number, |pull| pull.reviews.clear()),
             Deed::Notes => writes("notes", "nothing to do with it\n"),
