@@ -324,7 +324,14 @@ mod tests {
         let standing = shifts[0].to.clone();
         let aside = |shift: &Shift| Aside { shift: shift.clone(), standing: standing.clone(), newer: 0 };
         let asides = shifts[..beside].iter().map(aside).collect();
-        let timeline = Timeline { shifts, asides, spread: Vec::new(), oldest: Timestamp::UNIX_EPOCH, whole: true };
+        let timeline = Timeline {
+            shifts,
+            asides,
+            spread: Vec::new(),
+            stood: BTreeMap::new(),
+            oldest: Timestamp::UNIX_EPOCH,
+            whole: true,
+        };
         left(&timeline, None).iter().map(|left| left.value.to_string()).collect()
     }
 

@@ -168,7 +168,14 @@ fn version_before(
         return Err(NoWayBack::Same(current.to_string()));
     }
     let oldest = jiff::Timestamp::UNIX_EPOCH;
-    let nothing = Timeline { shifts: Vec::new(), asides: Vec::new(), spread: Vec::new(), oldest, whole: true };
+    let nothing = Timeline {
+        shifts: Vec::new(),
+        asides: Vec::new(),
+        spread: Vec::new(),
+        stood: BTreeMap::new(),
+        oldest,
+        whole: true,
+    };
     let timeline = timeline.unwrap_or(&nothing);
     let latest = timeline.shifts.first();
     if named.is_none()
@@ -396,8 +403,14 @@ mod tests {
             changes: Vec::new(),
         };
         let shifts = shifts.iter().enumerate().map(shift).collect();
-        let timeline =
-            Timeline { shifts, asides: Vec::new(), spread: Vec::new(), oldest: Timestamp::UNIX_EPOCH, whole: true };
+        let timeline = Timeline {
+            shifts,
+            asides: Vec::new(),
+            spread: Vec::new(),
+            stood: BTreeMap::new(),
+            oldest: Timestamp::UNIX_EPOCH,
+            whole: true,
+        };
         Past { timeline: Some(timeline), ..Past::default() }
     }
 

@@ -267,7 +267,14 @@ fn a_failure_is_laid_to_nobody_while_it_is_not_known_what_else_came() {
         steps: [(from, to)].into(),
         changes: Vec::new(),
     };
-    let timeline = Timeline { shifts: vec![shift], asides: Vec::new(), spread: Vec::new(), oldest: now, whole: true };
+    let timeline = Timeline {
+        shifts: vec![shift],
+        asides: Vec::new(),
+        spread: Vec::new(),
+        stood: BTreeMap::new(),
+        oldest: now,
+        whole: true,
+    };
     let (name, word, text) = ("deploy/dev".to_owned(), "failure".to_owned(), String::new());
     let state = crate::model::pull_request::CheckState::Failed;
     let failed = crate::model::pull_request::Check { name, state, word, text, is_run: false, time: Some(now) };
@@ -329,7 +336,7 @@ fn timeline(came: &[(&str, i64)]) -> Timeline {
         }
     };
     let shifts = came.windows(2).rev().enumerate().map(shift).collect();
-    Timeline { shifts, asides: Vec::new(), spread: Vec::new(), oldest: start, whole: true }
+    Timeline { shifts, asides: Vec::new(), spread: Vec::new(), stood: BTreeMap::new(), oldest: start, whole: true }
 }
 
 /// The rows of `prod`, after `eu` and `us`, where soak counts two hours from the introduction, at an hour of the day.

@@ -14,10 +14,10 @@ fn at(folder: &str) -> String {
 }
 
 /// What one commit of a person does: files with what they hold then, or without.
-type Step<'a> = &'a [(&'a str, Option<String>)];
+pub(crate) type Step<'a> = &'a [(&'a str, Option<String>)];
 
 /// Commits what a person does, upon what the branch holds, and pushes it.
-fn steps(scene: &Scene, steps: &[Step<'_>], first: u8) {
+pub(crate) fn steps(scene: &Scene, steps: &[Step<'_>], first: u8) {
     let person = &scene.person;
     person.git(&["pull", "--quiet", "--ff-only"]);
     for (day, step) in (first..).zip(steps) {
@@ -41,7 +41,7 @@ async fn taken_back() -> Scene {
 
 const OLD: &str = "prod/web.yaml";
 const NEW: &str = "clusters/prod/web.yaml";
-const FILE: &str = ".tagboat.yaml";
+pub(crate) const FILE: &str = ".tagboat.yaml";
 
 fn anew() -> (&'static str, Option<String>) {
     (FILE, Some(at("clusters/prod")))

@@ -17,6 +17,7 @@ mod git;
 mod history;
 mod layers;
 mod manifest;
+mod moved;
 mod moving;
 mod observe;
 mod ordering;

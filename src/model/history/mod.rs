@@ -5,7 +5,7 @@
 
 pub mod places;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::RangeInclusive;
 
@@ -120,6 +120,8 @@ pub struct Timeline {
     pub asides: Vec<Aside>,
     /// The commits that changed at which places values stand, and not what runs; newest first.
     pub spread: Vec<Spread>,
+    /// What stood before all of them, at which of today's places: none has brought it there.
+    pub stood: BTreeMap<Spot, BTreeSet<Value>>,
     /// The committer time of the oldest commit that was read: what stood before the oldest shift stood there then.
     pub oldest: Timestamp,
     /// Whether that is the first commit of all.

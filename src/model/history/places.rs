@@ -75,8 +75,47 @@ impl Timeline {
         for (spot, touched) in touched {
             parts.entry(touched).or_default().insert(spot.clone());
         }
-        let part = |(touched, spots)| Part { spots, timeline: self.only(&line, &touched, current) };
+        let part = |(touched, spots)| {
+            let mut timeline = self.only(&line, &touched, current);
+            self.settle(&mut timeline, (&line, &touched), (&spots, current));
+            Part { spots, timeline }
+        };
         parts.into_iter().map(part).collect()
+    }
+
+    /// Lets the newest commit that brought what runs to any place have brought it to some, where none did and it did not
+    /// stand there before all of them either: it is lost which places they were, and nothing has run since before it came.
+    fn settle(
+        &self,
+        part: &mut Self,
+        (line, touched): (&[(&Shift, usize)], &Touched),
+        (spots, current): (&BTreeSet<Spot>, &Value),
+    ) {
+        let is_digest = |value: &Value| match (&value.digest, &current.digest) {
+            (Some(one), Some(other)) => one == other,
+            _ => true,
+        };
+        let is_it = |value: &Value| value.tag == current.tag && is_digest(value);
+        let has_stood = |spot: &Spot| self.stood.get(spot).is_some_and(|stood| stood.iter().any(is_it));
+        if part.deployed(&part.known_as(current)).is_some() || spots.iter().all(has_stood) {
+            return;
+        }
+        let comes = |(at, (shift, _)): (usize, &(&Shift, usize))| {
+            let from_other = |from: &Option<Value>| !from.as_ref().is_some_and(is_it);
+            let mut came =
+                shift.changes.iter().filter(|change| from_other(&change.from)).filter_map(|change| change.to.as_ref());
+            let in_place = || shift.steps.iter().find(|(left, came)| is_it(came) && !is_it(left)).map(|(_, came)| came);
+            let anew = || shift.to.iter().find(|value| is_it(value) && !shift.from.contains(*value));
+            Some((at, came.find(|value| is_it(value)).or_else(in_place).or_else(anew)?.clone()))
+        };
+        let Some((at, value)) = line.iter().enumerate().find_map(comes) else { return };
+        let newer: BTreeSet<usize> = touched.on_line.iter().map(|(at, _)| *at).filter(|own| *own < at).collect();
+        let mut shift = reduced(line[at].0, &[]);
+        shift.to.insert(value);
+        part.shifts.insert(newer.len(), shift);
+        for aside in part.asides.iter_mut().filter(|aside| aside.newer > newer.len()) {
+            aside.newer += 1;
+        }
     }
 
     /// Returns the shifts and what only spread, newest first, each with how many shifts are newer.
@@ -112,7 +151,8 @@ impl Timeline {
             };
             asides.push(Aside { shift: reduced(&aside.shift, of_one), standing, newer });
         }
-        Self { shifts, asides, spread: Vec::new(), oldest: self.oldest, whole: self.whole }
+        let (spread, stood) = (Vec::new(), BTreeMap::new());
+        Self { shifts, asides, spread, stood, oldest: self.oldest, whole: self.whole }
     }
 }
 
@@ -120,8 +160,11 @@ impl Timeline {
 fn reduced(shift: &Shift, chosen: &[(usize, usize)]) -> Shift {
     let changes: Vec<Change> = chosen.iter().filter_map(|(_, index)| shift.changes.get(*index)).cloned().collect();
     let step = |change: &Change| Some((change.from.clone()?, change.to.clone()?)).filter(|(from, to)| from != to);
+    let is_new =
+        |value: &Value| changes.iter().any(|change| change.from.is_none() && change.to.as_ref() == Some(value));
     Shift {
-        from: changes.iter().filter_map(|change| change.from.clone()).collect(),
+        // What came to a place out of nothing is new there, also where it went from another one that became it.
+        from: changes.iter().filter_map(|change| change.from.clone()).filter(|value| !is_new(value)).collect(),
         to: changes.iter().filter_map(|change| change.to.clone()).collect(),
         steps: changes.iter().filter_map(step).collect(),
         changes: Vec::new(),
@@ -129,5 +172,66 @@ fn reduced(shift: &Shift, chosen: &[(usize, usize)]) -> Shift {
         by: shift.by.clone(),
         word: shift.word.clone(),
         ..*shift
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::commit::CommitId;
+    use crate::model::file::RepoPath;
+    use crate::model::history::{Mover, Word};
+    use crate::model::image::Tag;
+
+    fn value(tag: &str) -> Value {
+        Value { tag: Some(tag.parse::<Tag>().unwrap()), digest: None }
+    }
+
+    fn spot(file: &str) -> Spot {
+        Spot { file: RepoPath::new(file).unwrap(), ordinal: 0 }
+    }
+
+    /// A commit that raised what one place ran from 1.4.0 to 1.5.0, so many seconds after the beginning.
+    fn raised(seconds: i64, spots: &[Spot]) -> Shift {
+        let (from, to) = (value("1.4.0"), value("1.5.0"));
+        let time =
+            "2026-01-01T00:00:00Z".parse::<jiff::Timestamp>().unwrap() + jiff::SignedDuration::from_secs(seconds);
+        Shift {
+            commit: CommitId::of_none(),
+            time,
+            landed: time,
+            by: Mover::Tagboat,
+            word: Word::default(),
+            steps: BTreeSet::from([(from.clone(), to.clone())]),
+            changes: vec![Change {
+                spots: spots.iter().cloned().collect(),
+                from: Some(from.clone()),
+                to: Some(to.clone()),
+            }],
+            from: BTreeSet::from([from]),
+            to: BTreeSet::from([to]),
+        }
+    }
+
+    #[test]
+    fn what_no_commit_brought_to_a_place_where_it_did_not_stand_before_them_all_came_with_the_newest_that_brought_it() {
+        let known = spot("a.yaml");
+        let shifts = vec![raised(20, &[]), raised(10, std::slice::from_ref(&known))];
+        let oldest = "2026-01-01T00:00:00Z".parse::<jiff::Timestamp>().unwrap();
+        let mut timeline =
+            Timeline { shifts, asides: Vec::new(), spread: Vec::new(), stood: BTreeMap::new(), oldest, whole: true };
+        let since = |timeline: &Timeline, file: &str| {
+            let parts = timeline.parted(&BTreeSet::from([spot(file)]), &value("1.5.0"));
+            let past = &parts.first().unwrap().timeline;
+            assert_eq!(past.deployed(&value("1.5.0")).is_some(), past.since(&value("1.5.0")) > oldest);
+            past.since(&value("1.5.0")).duration_since(oldest).as_secs()
+        };
+        assert_eq!((since(&timeline, "a.yaml"), since(&timeline, "b.yaml")), (10, 20));
+        // It stood there before, and nothing has happened there since.
+        timeline.stood.insert(spot("b.yaml"), BTreeSet::from([value("1.5.0")]));
+        assert_eq!((since(&timeline, "a.yaml"), since(&timeline, "b.yaml")), (10, 0));
+        // Something else did.
+        timeline.stood.insert(spot("b.yaml"), BTreeSet::from([value("1.4.0")]));
+        assert_eq!(since(&timeline, "b.yaml"), 20);
     }
 }

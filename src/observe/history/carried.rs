@@ -11,7 +11,7 @@ use crate::model::environment::EnvironmentName;
 use crate::model::file::RepoPath;
 use crate::model::history::{Aside, Shift};
 use crate::model::image::ImageName;
-use crate::model::site::Value;
+use crate::model::site::{Spot, Value};
 use crate::observe::history::lineage::{Link, Whole, across, within};
 use crate::observe::history::versions::{Placed, Values};
 use crate::observe::history::walk::{Undone, Walk, set};
@@ -61,6 +61,9 @@ impl Carried {
 /// What a commit did to files that were an environment's before.
 pub(super) type Formerly = BTreeMap<EnvironmentName, Vec<(EnvironmentName, Undone)>>;
 
+/// Places to which something was moved.
+pub(super) type Moved = Vec<(Asked, BTreeSet<Spot>)>;
+
 /// The files that tell of an image in an environment.
 #[derive(Default)]
 struct Concerned<'u> {
@@ -78,14 +81,16 @@ fn images(file: &Undone) -> impl Iterator<Item = &ImageName> {
 impl Walk<'_> {
     /// Notes what a commit did to files that were an environment's before, and to those that were copied from what went later.
     ///
-    /// It is asked for before the commit is undone.
+    /// It is asked for before the commit is undone. Returns the places to which something was moved: the commit itself still
+    /// tells since when it stands there.
     pub(super) fn carry_over(
         &mut self,
         entry: &LogEntry,
         depth: usize,
         changed: &[ChangedFile],
         touched: &BTreeMap<EnvironmentName, Vec<Undone>>,
-    ) -> Result<(), GitError> {
+    ) -> Result<Moved, GitError> {
+        let mut moved = Moved::new();
         let formerly = self.formerly(changed, depth)?;
         let environments: BTreeSet<&EnvironmentName> = touched.keys().chain(formerly.keys()).collect();
         for environment in environments {
@@ -110,7 +115,8 @@ impl Walk<'_> {
                 if self.wanted.has(environment, image)
                     && (!files.former.is_empty() || self.carried.gone.contains_key(&asked))
                 {
-                    self.carry((entry, depth), &asked, &files);
+                    let places = self.carry((entry, depth), &asked, &files);
+                    moved.push((asked, places));
                 }
             }
             for file in today.iter().chain(former.iter().map(|(_, file)| file)) {
@@ -129,7 +135,7 @@ impl Walk<'_> {
                 self.carried.came.extend(came.map(|image| (file.path.clone(), image.clone())));
             }
         }
-        Ok(())
+        Ok(moved)
     }
 
     /// Reads what a commit changed of files that were an environment's before.
@@ -161,7 +167,7 @@ impl Walk<'_> {
         (entry, depth): (&LogEntry, usize),
         asked: &Asked,
         Concerned { today, former }: &Concerned<'_>,
-    ) {
+    ) -> BTreeSet<Spot> {
         let (environment, image) = asked;
         let of = |values: &Values| values.get(image).cloned().unwrap_or_default();
         let held = |file: &Undone| (file.path.clone(), of(&file.before), of(&file.after));
@@ -198,7 +204,7 @@ impl Walk<'_> {
         }
         links.retain(|link| link.old.is_some() && link.new.is_some());
         if links.is_empty() {
-            return;
+            return BTreeSet::new();
         }
         steps.retain(|(left, came)| !self.carried.is_again(asked, left, came));
         let changes = self.lineage.told(asked, &links);
@@ -217,7 +223,7 @@ impl Walk<'_> {
             let newer = self.shifts.get(asked).map_or(0, Vec::len);
             self.asides.entry(asked.clone()).or_default().push(Aside { shift, standing, newer });
         }
-        self.lineage.inherit(asked, &links);
+        self.lineage.link(asked, &links)
     }
 }
 

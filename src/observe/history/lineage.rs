@@ -42,7 +42,7 @@ pub(super) struct Lineage {
 
 impl Lineage {
     /// Returns what became of a place.
-    fn heirs(&self, asked: &Asked, spot: &Spot) -> BTreeSet<Spot> {
+    pub(super) fn heirs(&self, asked: &Asked, spot: &Spot) -> BTreeSet<Spot> {
         let known = self.heirs.get(&(asked.clone(), spot.clone()));
         known.cloned().unwrap_or_else(|| BTreeSet::from([spot.clone()]))
     }
@@ -94,7 +94,15 @@ impl Lineage {
     }
 
     /// Lets places before a commit become what those after it became.
-    pub(super) fn inherit(&mut self, asked: &Asked, links: &[Link<'_>]) {
+    fn inherit(&mut self, asked: &Asked, links: &[Link<'_>]) {
+        let moved = self.link(asked, links);
+        self.part_from(asked, moved);
+    }
+
+    /// Lets places before a commit become what those after it became, and returns those to which something was moved: until
+    /// [`Self::part_from`] is told of them, they are still what they became, too.
+    #[must_use]
+    pub(super) fn link(&mut self, asked: &Asked, links: &[Link<'_>]) -> BTreeSet<Spot> {
         let mut heirs: BTreeMap<Spot, BTreeSet<Spot>> = BTreeMap::new();
         let mut moved: BTreeSet<Spot> = BTreeSet::new();
         for link in links {
@@ -105,12 +113,17 @@ impl Lineage {
                 moved.insert(new);
             }
         }
-        // What stood there earlier still is nothing of what was moved there.
-        for spot in moved {
-            self.heirs.insert((asked.clone(), spot), BTreeSet::new());
-        }
+        moved.retain(|spot| !heirs.contains_key(spot));
         for (spot, heirs) in heirs {
             self.name(asked, spot, heirs);
+        }
+        moved
+    }
+
+    /// What stood earlier still at places to which something was moved is nothing of what was moved there.
+    pub(super) fn part_from(&mut self, asked: &Asked, moved: BTreeSet<Spot>) {
+        for spot in moved {
+            self.heirs.insert((asked.clone(), spot), BTreeSet::new());
         }
     }
 

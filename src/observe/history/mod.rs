@@ -25,7 +25,7 @@ use crate::model::environment::{BranchName, EnvironmentName, Environments};
 use crate::model::file::RepoPath;
 use crate::model::history::{Timeline, Word};
 use crate::model::image::ImageName;
-use crate::model::site::Site;
+use crate::model::site::{Site, Spot, Value};
 use crate::observe::history::former::Former;
 use crate::observe::history::walk::Walk;
 
@@ -372,17 +372,18 @@ pub fn tell(
     walk.sift_dropped();
     let there: Vec<Asked> = match asking {
         Asking::These(these) => these.iter().cloned().collect(),
-        Asking::All(_) => walk.there.into_iter().collect(),
+        Asking::All(_) => walk.there.iter().cloned().collect(),
     };
+    let asked: BTreeSet<Asked> = walk.shifts.keys().cloned().chain(there).collect();
+    let stood: Vec<_> = asked.iter().map(|asked| walk.stood(asked)).collect();
     let (mut shifts, mut asides, mut spread) = (walk.shifts, walk.asides, walk.spread);
-    let asked: BTreeSet<Asked> = shifts.keys().cloned().chain(there).collect();
-    let timeline = |asked: Asked| {
+    let timeline = |(asked, stood): (Asked, BTreeMap<Spot, BTreeSet<Value>>)| {
         let shifts = shifts.remove(&asked).unwrap_or_default();
         let asides = asides.remove(&asked).unwrap_or_default();
         let spread = spread.remove(&asked).unwrap_or_default();
-        (asked, Timeline { shifts, asides, spread, oldest: line.oldest, whole: line.whole })
+        (asked, Timeline { shifts, asides, spread, stood, oldest: line.oldest, whole: line.whole })
     };
-    let timelines = asked.into_iter().map(timeline).collect();
+    let timelines = asked.into_iter().zip(stood).map(timeline).collect();
     let (oldest, whole, made) = (line.oldest, line.whole, made(&line));
     let line = line.steps.into_iter().map(|step| step.entry.id).collect();
     Ok(Told { timelines, rewritten, oldest, whole, is_shallow, line, made })

@@ -12,7 +12,7 @@ use crate::model::file::RepoPath;
 use crate::model::history::places::{Change, Spread};
 use crate::model::history::{Aside, Mover, Shift};
 use crate::model::image::ImageName;
-use crate::model::site::Value;
+use crate::model::site::{Spot, Value};
 use crate::observe::history::carried::Carried;
 use crate::observe::history::former::Former;
 use crate::observe::history::lineage::{Lineage, Rewritten};
@@ -153,9 +153,12 @@ impl<'a> Walk<'a> {
     /// Undoes one commit, and notes what it had changed.
     pub(super) fn back_over(&mut self, step: &LogStep, depth: usize, landed: Timestamp) -> Result<(), GitError> {
         let touched = self.touched(&step.changed)?;
-        self.carry_over(&step.entry, depth, &step.changed, &touched)?;
+        let moved = self.carry_over(&step.entry, depth, &step.changed, &touched)?;
         for (environment, undone) in touched {
             self.undo((&step.entry, depth, landed), &environment, &undone);
+        }
+        for (asked, places) in moved {
+            self.lineage.part_from(&asked, places);
         }
         Ok(())
     }
@@ -360,6 +363,19 @@ impl<'a> Walk<'a> {
         } else {
             files.insert(path.clone(), values);
         }
+    }
+
+    /// Returns what stood at which places of today before everything that was undone.
+    pub(super) fn stood(&self, asked: &Asked) -> BTreeMap<Spot, BTreeSet<Value>> {
+        let mut stood: BTreeMap<Spot, BTreeSet<Value>> = BTreeMap::new();
+        for (path, values) in self.files.get(&asked.0).into_iter().flatten() {
+            for (ordinal, placed) in values.get(&asked.1).into_iter().flatten().enumerate() {
+                for spot in self.lineage.heirs(asked, &Spot { file: path.clone(), ordinal }) {
+                    stood.entry(spot).or_default().insert(placed.value.clone());
+                }
+            }
+        }
+        stood
     }
 
     /// Returns every value of some images in an environment.

@@ -318,7 +318,14 @@ fn one_version_that_comes_file_by_file_starves_nobody_and_counts_once() {
                 shifts.insert(0, Shift { commit, time: landed, landed, by, word, from, to, steps, changes });
             }
         }
-        let timeline = Timeline { shifts, asides: Vec::new(), spread: Vec::new(), oldest: start, whole: true };
+        let timeline = Timeline {
+            shifts,
+            asides: Vec::new(),
+            spread: Vec::new(),
+            stood: BTreeMap::new(),
+            oldest: start,
+            whole: true,
+        };
         starving(&timeline, &|_| false, (SignedDuration::from_hours(24), count))
     };
     use crate::model::gate::SoakCount::{Introduced, Running};

@@ -183,6 +183,24 @@ fn group(scene: &Scene) -> String {
 }
 
 #[test]
+fn status_tells_since_when_what_was_moved_with_the_configuration_stands_there() {
+    let scene = Scene::new("    publish: commit\n    gates: {soak: 30d}\n", &["1.4.0", "1.5.0"]);
+    scene.write("dev", "1.5.0", "Newer", 3);
+    let prod = "    publish: commit\n    gates: {soak: 30d}\n";
+    let config = config(&scene.world, prod).replace("files: [", "files: [envs/");
+    std::fs::create_dir(scene.people.folder.join("envs")).unwrap();
+    scene.people.git(&["mv", "dev", "prod", "envs"]);
+    let moved = scene.people.commit_files(&[(".tagboat.yaml", &config)], "Move them", 5);
+    scene.people.git(&["push", "--quiet", "origin", "main"]);
+    let json = scene.json(&["status"]);
+    for (environment, tag) in [(0, "1.5.0"), (1, "1.4.0")] {
+        let row = &json["environments"][environment]["images"][0];
+        assert_eq!((row["tag"].as_str(), row["since"].as_str()), (Some(tag), Some("2026-01-05T12:00:00Z")), "{row}");
+        assert_eq!(row["commit"].as_str(), Some(moved.as_str()), "{row}");
+    }
+}
+
+#[test]
 fn status_shows_what_runs_where_what_comes_next_and_what_is_adrift() {
     let scene = Scene::new("    publish: commit\n    gates: {soak: 30d}\n", &["1.4.0", "1.5.0"]);
     scene.run();

@@ -1,0 +1,104 @@
+//! A gate counts from when something came to where it stands, however its file came there: real repositories, dated commits.
+
+use crate::carried::{FILE, Step, steps};
+use crate::unasked::{DEV_AND_PROD, Scene, config, manifest};
+
+/// What follows a line of its own, so that an environment runs two versions.
+const OLD_LINE: &str = ":1.3.0 # tagboat: semver=~1.3";
+
+/// `dev` and `prod` in their folders; what comes to `prod` soaks for a day.
+fn soaking(dev: &str, prod: &str) -> String {
+    let environments = DEV_AND_PROD
+        .replace("dev/**", &format!("{dev}/**"))
+        .replace("prod/**", &format!("{prod}/**"))
+        .replace("after: dev,", "after: dev, gates: {soak: 24h},");
+    config("semver: 1.x", &environments)
+}
+
+/// A shop and a blog that run one image at two versions, in every environment.
+fn two_places() -> Scene {
+    let files = ["k8s/dev/shop/web.yaml", "k8s/prod/shop/web.yaml"];
+    let scene = Scene::new(&soaking("k8s/dev", "k8s/prod"), &files, ":1.4.0", &["1.3.0", "1.4.0", "1.5.0"]);
+    let old = || Some(manifest(OLD_LINE));
+    steps(&scene, &[&[("k8s/dev/blog/web.yaml", old()), ("k8s/prod/blog/web.yaml", old())]], 2);
+    scene
+}
+
+fn web(value: &str) -> Option<String> {
+    Some(manifest(value))
+}
+
+/// On the last day of what a person commits, the tenth of the month, nothing comes to `prod`, and the day after it does.
+async fn soaks(scene: &Scene, way: &[(u8, Step<'_>)], prod: &str) {
+    for (day, step) in way {
+        steps(scene, &[*step], *day);
+    }
+    let outcome = scene.pass(10).await;
+    assert_eq!(scene.runs(prod), ":1.4.0", "{:?} {:?}", outcome.skipped, outcome.proposals);
+    let outcome = scene.pass(11).await;
+    assert_eq!(scene.runs(prod), ":1.5.0", "{:?} {:?}", outcome.skipped, outcome.proposals);
+}
+
+type Files = Vec<(&'static str, Option<String>)>;
+
+/// Moves every file from one folder to another one, where `dev` has this in its shop from then on.
+fn moved(folders: [&str; 2], dev: &str) -> Files {
+    let mut files = Files::new();
+    for (place, value) in [("dev/shop", dev), ("dev/blog", OLD_LINE), ("prod/shop", ":1.4.0"), ("prod/blog", OLD_LINE)]
+    {
+        let [old, new] = folders.map(|folder| &*format!("{folder}/{place}/web.yaml").leak());
+        files.extend([(old, None), (new, web(value))]);
+    }
+    files
+}
+
+fn anew(folder: &str) -> (&'static str, Option<String>) {
+    (FILE, Some(soaking(&format!("{folder}/dev"), &format!("{folder}/prod"))))
+}
+
+const RAISED: &str = "k8s/dev/shop/web.yaml";
+
+#[tokio::test]
+async fn what_is_moved_with_the_configuration_soaks_from_the_move_on_at_each_of_several_places() {
+    let files = |dev| moved(["k8s", "envs"], dev);
+    let with = |mut files: Files, folder| {
+        files.push(anew(folder));
+        files
+    };
+    let raised = || vec![(RAISED, web(":1.5.0"))];
+    // It is raised before the move, or by it; the configuration says so before, with it, and after.
+    let ways: [Vec<(u8, Files)>; 5] = [
+        vec![(9, raised()), (10, with(files(":1.5.0"), "envs"))],
+        vec![(10, with(files(":1.5.0"), "envs"))],
+        vec![(9, raised()), (10, vec![anew("envs")]), (10, files(":1.5.0"))],
+        vec![(9, raised()), (10, files(":1.5.0")), (10, vec![anew("envs")])],
+        vec![(9, vec![anew("envs")]), (10, files(":1.5.0"))],
+    ];
+    for way in &ways {
+        let way: Vec<(u8, Step<'_>)> = way.iter().map(|(day, step)| (*day, step.as_slice())).collect();
+        soaks(&two_places(), &way, "envs/prod/shop/web.yaml").await;
+    }
+    // Of what is moved twice, the last move counts.
+    let (first, last) = (with(files(":1.5.0"), "envs"), with(moved(["envs", "clusters"], ":1.5.0"), "clusters"));
+    soaks(&two_places(), &[(8, &raised()), (9, &first), (10, &last)], "clusters/prod/shop/web.yaml").await;
+}
+
+#[tokio::test]
+async fn what_is_copied_with_a_new_version_soaks_from_then_on_when_the_old_file_goes_later() {
+    let new = ["k8s/dev/new/web.yaml", "k8s/prod/new/web.yaml"];
+    let copied: Step<'_> = &[(new[0], web(":1.5.0")), (new[1], web(":1.4.0"))];
+    let gone: Step<'_> = &[(RAISED, None), ("k8s/prod/shop/web.yaml", None), ("readme", Some("gone\n".to_owned()))];
+    soaks(&two_places(), &[(10, copied), (10, gone)], new[1]).await;
+    // What is moved within the environment as it is stands there for as long as before.
+    let scene = two_places();
+    scene.write(RAISED, ":1.5.0", 8);
+    let within: Step<'_> = &[
+        (RAISED, None),
+        ("k8s/dev/apps/shop/web.yaml", web(":1.5.0")),
+        ("k8s/prod/shop/web.yaml", None),
+        ("k8s/prod/apps/shop/web.yaml", web(":1.4.0")),
+    ];
+    steps(&scene, &[within], 9);
+    let outcome = scene.pass(9).await;
+    assert_eq!(scene.runs("k8s/prod/apps/shop/web.yaml"), ":1.5.0", "{:?} {:?}", outcome.skipped, outcome.proposals);
+}
