@@ -322,7 +322,8 @@ mod tests {
     fn told(shifts: &[(&str, &str, &str)], beside: usize) -> Vec<String> {
         let shifts: Vec<Shift> = shifts.iter().map(shift).collect();
         let standing = shifts[0].to.clone();
-        let aside = |shift: &Shift| Aside { shift: shift.clone(), standing: standing.clone(), newer: 0 };
+        let aside =
+            |shift: &Shift| Aside { shift: shift.clone(), standing: standing.clone(), newer: 0, was_here: false };
         let asides = shifts[..beside].iter().map(aside).collect();
         let timeline = Timeline {
             shifts,

@@ -143,7 +143,12 @@ impl Comparing<'_> {
 
 /// Whether a version has stood somewhere, as far as history was read.
 pub fn has_run(timeline: &Timeline, value: &Value) -> bool {
-    timeline.shifts.iter().any(|shift| shift.from.iter().chain(&shift.to).any(|other| is_same(other, value)))
+    let moved = timeline.asides.iter().filter(|aside| aside.was_here).map(|aside| &aside.shift);
+    timeline
+        .shifts
+        .iter()
+        .chain(moved)
+        .any(|shift| shift.from.iter().chain(&shift.to).any(|other| is_same(other, value)))
 }
 
 /// Whether two values are one version: a digest that only one of them writes is no difference.

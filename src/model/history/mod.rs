@@ -109,6 +109,8 @@ pub struct Aside {
     pub standing: BTreeSet<Value>,
     /// How many shifts of the line are newer.
     pub newer: usize,
+    /// Whether it is one of a file that was the environment's then, and was moved here since.
+    pub was_here: bool,
 }
 
 /// What an environment has run of an image, as far back as history was read.

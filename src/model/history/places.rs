@@ -149,7 +149,7 @@ impl Timeline {
                 Some(last) => last.from.clone(),
                 None => BTreeSet::from([current.clone()]),
             };
-            asides.push(Aside { shift: reduced(&aside.shift, of_one), standing, newer });
+            asides.push(Aside { shift: reduced(&aside.shift, of_one), standing, newer, was_here: aside.was_here });
         }
         let (spread, stood) = (Vec::new(), BTreeMap::new());
         Self { shifts, asides, spread, stood, oldest: self.oldest, whole: self.whole }

@@ -221,7 +221,8 @@ impl Walk<'_> {
             let whole = self.whole(environment, &BTreeSet::from([image.clone()]));
             let standing = whole.into_values().next().unwrap_or_default();
             let newer = self.shifts.get(asked).map_or(0, Vec::len);
-            self.asides.entry(asked.clone()).or_default().push(Aside { shift, standing, newer });
+            let was_here = !former.is_empty();
+            self.asides.entry(asked.clone()).or_default().push(Aside { shift, standing, newer, was_here });
         }
         self.lineage.link(asked, &links)
     }

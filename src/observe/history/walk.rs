@@ -266,7 +266,7 @@ impl<'a> Walk<'a> {
                     let changes = self.lineage.changes(&key, &[file]);
                     let ends = (set(&went), set(&values));
                     let shift = shift((&entry, depth, landed), environment, &place.1, ends, (steps, changes));
-                    self.asides.entry(key).or_default().push(Aside { shift, standing, newer });
+                    self.asides.entry(key).or_default().push(Aside { shift, standing, newer, was_here: false });
                 }
             }
         }
@@ -305,7 +305,7 @@ impl<'a> Walk<'a> {
                     let position = self.asides.get(&key).map_or(0, Vec::len);
                     self.dropped.entry(key.clone()).or_default().push(position);
                 }
-                self.asides.entry(key).or_default().push(Aside { shift, standing, newer });
+                self.asides.entry(key).or_default().push(Aside { shift, standing, newer, was_here: false });
             }
         }
         Ok(())

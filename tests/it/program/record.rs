@@ -197,6 +197,7 @@ fn status_tells_since_when_what_was_moved_with_the_configuration_stands_there() 
         let row = &json["environments"][environment]["images"][0];
         assert_eq!((row["tag"].as_str(), row["since"].as_str()), (Some(tag), Some("2026-01-05T12:00:00Z")), "{row}");
         assert_eq!(row["commit"].as_str(), Some(moved.as_str()), "{row}");
+        assert!(row["drift"].is_null(), "dev ran it before it was moved: {row}");
     }
 }
 
