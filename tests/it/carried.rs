@@ -237,3 +237,80 @@ async fn what_was_taken_back_stays_back_in_a_file_that_was_deleted_and_added_aga
     steps(&scene, &[&[(OLD, None)], &[("prod/shop.yaml", Some(changed(":1.4.0")))]], 3);
     scene.keeps("prod/shop.yaml", ":1.4.0", 7).await;
 }
+
+/// Three environments, the second of which is called this.
+fn three(between: &str) -> String {
+    let environments = format!(
+        "  - {{name: dev, files: [dev/**], publish: commit}}\n  - {{name: {between}, files: [{between}/**], after: dev, \
+         publish: commit}}\n  - {{name: prod, files: [prod/**], after: {between}, publish: commit}}\n"
+    );
+    config("semver: 1.x", &environments)
+}
+
+#[tokio::test]
+async fn an_environment_that_replaces_another_one_begins_without_its_past() {
+    let files = ["dev/web.yaml", "qa/web.yaml", "prod/web.yaml"];
+    let begun = || {
+        let scene = Scene::new(&three("qa"), &files, ":1.4.0", &["1.4.0", "1.5.0"]);
+        steps(&scene, &[&[("dev/web.yaml", Some(manifest(":1.5.0"))), ("qa/web.yaml", Some(manifest(":1.5.0")))]], 2);
+        scene
+    };
+    let canary = || [("canary/web.yaml", Some(manifest(":1.4.0"))), (FILE, Some(three("canary")))];
+    let [file, named] = canary();
+    // It begins with what production runs, where the other one goes with the same commit, and with the next one.
+    let at_once: &[Step<'_>] = &[&[("qa/web.yaml", None), file, named]];
+    let later: &[Step<'_>] = &[&canary(), &[("qa/web.yaml", None)]];
+    for way in [at_once, later] {
+        let scene = begun();
+        steps(&scene, way, 3);
+        let outcome = scene.pass(5).await;
+        assert_eq!(scene.runs("canary/web.yaml"), ":1.5.0", "{:?} {:?}", outcome.skipped, outcome.proposals);
+    }
+    // Where any of its files is one of the other's as it was, it is that under another name.
+    let scene = begun();
+    let [file, named] = canary();
+    steps(&scene, &[&[("qa/api.yaml", Some(changed(":1.5.0")))]], 3);
+    let moved = ("canary/api.yaml", Some(changed(":1.5.0")));
+    steps(&scene, &[&[("qa/api.yaml", None), moved, ("qa/web.yaml", None), file, named]], 4);
+    let outcome = scene.pass(5).await;
+    assert_eq!(scene.runs("canary/web.yaml"), ":1.4.0", "{:?} {:?}", outcome.skipped, outcome.proposals);
+    // And so is what was taken back there.
+    let scene = begun();
+    scene.write("qa/web.yaml", ":1.4.0", 3);
+    let [_, named] = canary();
+    steps(&scene, &[&[("qa/web.yaml", None), ("canary/web.yaml", Some(changed(":1.4.0"))), named]], 4);
+    let outcome = scene.pass(5).await;
+    assert_eq!(scene.runs("canary/web.yaml"), ":1.4.0", "{:?} {:?}", outcome.skipped, outcome.proposals);
+}
+
+#[tokio::test]
+async fn what_is_only_moved_was_not_taken_back_where_several_places_run_several_versions() {
+    let of = |file: &'static str, value: Option<&str>| (file, value.map(changed));
+    let (shop, blog) = ("prod/shop/web.yaml", "prod/blog/web.yaml");
+    let (new_shop, new_blog) = ("clusters/prod/shop/web.yaml", "clusters/prod/blog/web.yaml");
+    let (one, other) = ("clusters/prod/one.yaml", "clusters/prod/other.yaml");
+    // Folders tell which became which, or nothing does.
+    for (first, second) in [(new_shop, new_blog), (one, other)] {
+        let scene = Scene::new(&at("prod"), &[shop, blog], ":1.4.0", &["1.4.0", "1.5.0"]);
+        steps(&scene, &[&[of(shop, Some(":1.5.0"))]], 2);
+        let moved: Step<'_> =
+            &[of(shop, None), of(blog, None), of(first, Some(":1.5.0")), of(second, Some(":1.4.0")), anew()];
+        steps(&scene, &[moved], 3);
+        let outcome = scene.pass(4).await;
+        assert_eq!(scene.runs(second), ":1.5.0", "{:?} {:?}", outcome.skipped, outcome.proposals);
+        // What is lowered by the move was taken back.
+        let scene = Scene::new(&at("prod"), &[shop, blog], ":1.4.0", &["1.4.0", "1.5.0"]);
+        steps(&scene, &[&[of(shop, Some(":1.5.0"))]], 2);
+        let moved: Step<'_> =
+            &[of(shop, None), of(blog, None), of(first, Some(":1.4.0")), of(second, Some(":1.4.0")), anew()];
+        steps(&scene, &[moved], 3);
+        let outcome = scene.pass(4).await;
+        assert_eq!(scene.runs(first), ":1.4.0", "{:?} {:?}", outcome.skipped, outcome.proposals);
+        // So is what was before.
+        let scene = Scene::new(&at("prod"), &[shop, blog], ":1.4.0", &["1.4.0", "1.5.0"]);
+        steps(&scene, &[&[of(shop, Some(":1.5.0"))], &[of(shop, Some(":1.4.0"))]], 2);
+        steps(&scene, &[moved], 4);
+        let outcome = scene.pass(5).await;
+        assert_eq!(scene.runs(first), ":1.4.0", "{:?} {:?}", outcome.skipped, outcome.proposals);
+    }
+}

@@ -81,6 +81,11 @@ async fn what_is_moved_with_the_configuration_soaks_from_the_move_on_at_each_of_
     // Of what is moved twice, the last move counts.
     let (first, last) = (with(files(":1.5.0"), "envs"), with(moved(["envs", "clusters"], ":1.5.0"), "clusters"));
     soaks(&two_places(), &[(8, &raised()), (9, &first), (10, &last)], "clusters/prod/shop/web.yaml").await;
+    // What comes to another place does not concern it.
+    let scene = two_places();
+    steps(&scene, &[&raised(), &first, &[("envs/dev/docs/web.yaml", web(":1.5.0"))]], 8);
+    let outcome = scene.pass(10).await;
+    assert_eq!(scene.runs("envs/prod/shop/web.yaml"), ":1.5.0", "{:?} {:?}", outcome.skipped, outcome.proposals);
 }
 
 #[tokio::test]
@@ -101,4 +106,39 @@ async fn what_is_copied_with_a_new_version_soaks_from_then_on_when_the_old_file_
     steps(&scene, &[within], 9);
     let outcome = scene.pass(9).await;
     assert_eq!(scene.runs("k8s/prod/apps/shop/web.yaml"), ":1.5.0", "{:?} {:?}", outcome.skipped, outcome.proposals);
+}
+
+#[tokio::test]
+async fn folders_that_change_places_and_a_file_that_is_split_let_nothing_through_early() {
+    // Another environment has run it for long, and gives its folder to `dev`.
+    let three = |dev: &str, test: &str| {
+        let test = format!("  - {{name: test, files: [{test}/**], publish: commit}}\n");
+        format!("{}{test}", soaking(dev, "k8s/prod"))
+    };
+    let files = ["k8s/dev/web.yaml", "k8s/prod/web.yaml"];
+    let scene = Scene::new(&three("k8s/dev", "k8s/test"), &files, ":1.4.0", &["1.4.0", "1.5.0"]);
+    steps(&scene, &[&[("k8s/test/web.yaml", web(":1.5.0"))]], 2);
+    let swapped: Step<'_> = &[("k8s/dev/web.yaml", web(":1.5.0")), ("k8s/test/web.yaml", web(":1.4.0"))];
+    soaks(&scene, &[(10, swapped)], "k8s/prod/web.yaml").await;
+    // A file with two places becomes two files, and one of them holds what came just before.
+    let both = |first: &str| {
+        let (first, second) = (manifest(first), manifest(OLD_LINE));
+        format!("{first}---\n{second}")
+    };
+    let files = ["k8s/dev/all.yaml", "k8s/prod/all.yaml"];
+    for [first, second] in [["shop.yaml", "blog.yaml"], ["all.yaml", "blog.yaml"], ["shop.yaml", "all.yaml"]] {
+        let scene = Scene::new(&soaking("k8s/dev", "k8s/prod"), &files, ":1.4.0", &["1.3.0", "1.4.0", "1.5.0"]);
+        let text = both(":1.4.0");
+        steps(&scene, &[&[(files[0], Some(text.clone())), (files[1], Some(text))]], 2);
+        let mut split = Files::new();
+        for (folder, value) in [("dev", ":1.5.0"), ("prod", ":1.4.0")] {
+            let [old, first, second] = ["all.yaml", first, second].map(|file| &*format!("k8s/{folder}/{file}").leak());
+            split.extend([(first, web(value)), (second, web(OLD_LINE))]);
+            if ![first, second].contains(&old) {
+                split.push((old, None));
+            }
+        }
+        let prod = split[2 + usize::from(split.len() > 4)].0;
+        soaks(&scene, &[(10, &[(files[0], Some(both(":1.5.0")))]), (10, &split)], prod).await;
+    }
 }

@@ -148,15 +148,18 @@ impl Walk<'_> {
         let owner = |changed: &ChangedFile| {
             let path = changed.path.as_str();
             let is_today = environments.of(self.reading.branch, path).is_some();
-            let (name, then) = self.former.owner(depth, path, changed.after.is_none()).filter(|_| !is_today)?;
-            Some((name.clone(), then.clone()))
+            self.former.owner(depth, path, changed.after.is_none()).filter(|_| !is_today)
         };
         let owned: Vec<_> = changed.iter().filter_map(|changed| Some((changed, owner(changed)?))).collect();
         self.versions.learn(owned.iter().map(|(changed, _)| *changed))?;
-        for (ChangedFile { path, before, after }, (name, then)) in owned {
-            let of = |blob| self.versions.of(path, blob);
+        for (ChangedFile { path, before, after }, own) in owned {
+            let of = |blob| {
+                let mut values = self.versions.of(path, blob);
+                values.retain(|image, _| self.former.is_kin(own, image));
+                values
+            };
             let undone = Undone { path: path.clone(), before: of(before.as_ref()), after: of(after.as_ref()) };
-            formerly.entry(name).or_default().push((then, undone));
+            formerly.entry(own.name.clone()).or_default().push((own.then.clone(), undone));
         }
         Ok(formerly)
     }

@@ -213,29 +213,10 @@ pub(super) fn within<'a>(
     links
 }
 
-/// Pairs files that went with files that came: by their names, else where one went and one came.
-pub(super) fn across<'a>(mut went: Whole<'a>, mut came: Whole<'a>) -> Vec<Link<'a>> {
-    let mut links = Vec::new();
-    if !went.is_empty() && !came.is_empty() {
-        fn name(path: &RepoPath) -> &str {
-            path.as_str().rsplit('/').next().unwrap_or_default()
-        }
-        let count = |files: &Whole<'a>| {
-            let mut names: HashMap<&'a str, usize> = HashMap::new();
-            files.iter().for_each(|(path, _)| *names.entry(name(path)).or_default() += 1);
-            names
-        };
-        let (left, right) = (count(&went), count(&came));
-        let is_told = |path: &RepoPath| left.get(name(path)) == Some(&1) && right.get(name(path)) == Some(&1);
-        let (named, rest): (Whole<'a>, Whole<'a>) = came.into_iter().partition(|(path, _)| is_told(path));
-        came = rest;
-        for file in named {
-            if let Some(at) = went.iter().position(|(path, _)| name(path) == name(file.0)) {
-                links.extend(within(went.swap_remove(at), file));
-            }
-        }
-    }
-    let places = |files: &Whole<'a>| files.iter().map(|(_, values)| values.len()).sum::<usize>();
+/// Pairs files that went with files that came: by the longest end of their paths that tells one from all others, else where
+/// one went and one came.
+pub(super) fn across<'a>(went: Whole<'a>, came: Whole<'a>) -> Vec<Link<'a>> {
+    let (mut links, went, came) = by_ends(went, came);
     if let ([one], [other]) = (went.as_slice(), came.as_slice()) {
         links.extend(within(*one, *other));
         return links;
@@ -245,13 +226,66 @@ pub(super) fn across<'a>(mut went: Whole<'a>, mut came: Whole<'a>) -> Vec<Link<'
         each.flat_map(|(path, placed)| placed.iter().enumerate().map(move |(at, placed)| (path, at, &placed.value)))
             .collect()
     };
-    let is_untold = !went.is_empty() && !came.is_empty() && places(&went) * places(&came) <= MOST_UNTOLD;
     let (went, came) = (of(went), of(came));
-    if is_untold {
-        links.extend(came.iter().flat_map(|came| went.iter().map(|went| Link { old: Some(*went), new: Some(*came) })));
-    } else {
+    if went.is_empty() || came.is_empty() || went.len() * came.len() > MOST_UNTOLD {
         links.extend(went.into_iter().map(|went| Link { old: Some(went), new: None }));
         links.extend(came.into_iter().map(|came| Link { old: None, new: Some(came) }));
+        return links;
+    }
+    // What stands as often as before gave way to nothing, whichever place it came to.
+    let count = |places: &[(&RepoPath, usize, &Value)], value: &Value| {
+        places.iter().filter(|(.., other)| *other == value).count()
+    };
+    let stays = |value: &Value| count(&came, value) >= count(&went, value);
+    for place in &came {
+        let mut is_unclear = false;
+        for gone in &went {
+            if gone.2 == place.2 || !stays(gone.2) {
+                links.push(Link { old: Some(*gone), new: Some(*place) });
+            } else {
+                is_unclear = true;
+            }
+        }
+        if is_unclear {
+            links.push(Link { old: None, new: Some(*place) });
+        }
     }
     links
+}
+
+/// Pairs files by the longest end of their paths that one alone has that went, and one alone that came. Returns what is left
+/// of both as well.
+fn by_ends<'a>(mut went: Whole<'a>, mut came: Whole<'a>) -> (Vec<Link<'a>>, Whole<'a>, Whole<'a>) {
+    fn end(path: &RepoPath, parts: usize) -> Option<&str> {
+        let path = path.as_str();
+        let mut starts = path.rmatch_indices('/').map(|(at, _)| at + 1).chain([0]);
+        starts.nth(parts - 1).map(|start| &path[start..])
+    }
+    fn once<'a>(files: &Whole<'a>, parts: usize) -> BTreeMap<&'a str, Option<usize>> {
+        let mut found: BTreeMap<&'a str, Option<usize>> = BTreeMap::new();
+        for (at, (path, _)) in files.iter().enumerate() {
+            if let Some(end) = end(path, parts) {
+                found.entry(end).and_modify(|known| *known = None).or_insert(Some(at));
+            }
+        }
+        found
+    }
+    let mut links = Vec::new();
+    let parts = |files: &Whole<'a>| files.iter().map(|(path, _)| path.as_str().split('/').count()).max().unwrap_or(0);
+    for parts in (1..=parts(&went).min(parts(&came))).rev() {
+        let (left, right) = (once(&went, parts), once(&came, parts));
+        let mut paired = (BTreeSet::new(), BTreeSet::new());
+        for (end, at) in &left {
+            if let (Some(left), Some(Some(right))) = (at, right.get(end)) {
+                links.extend(within(went[*left], came[*right]));
+                paired.0.insert(*left);
+                paired.1.insert(*right);
+            }
+        }
+        let rest = |files: Whole<'a>, paired: BTreeSet<usize>| -> Whole<'a> {
+            files.into_iter().enumerate().filter(|(at, _)| !paired.contains(at)).map(|(_, file)| file).collect()
+        };
+        (went, came) = (rest(went, paired.0), rest(came, paired.1));
+    }
+    (links, went, came)
 }

@@ -342,10 +342,11 @@ pub fn tell(
     let mut line = past.line(limit, &wanted)?;
     let of_head = uncommitted.iter().find(|changed| configuration == Some(changed.path.as_str()));
     let of_head = of_head.and_then(|changed| changed.before.as_ref());
-    let former = Former::read(past, (reading, &asked), &line.steps, of_head)?;
+    let mut former = Former::read(past, (reading, &asked), &line.steps, of_head)?;
     if !former.is_empty() {
         // What was an environment's before is looked at as well.
         line = past.line(limit, &|path: &str| wanted(path) || former.has(path))?;
+        former.compare(&mut walk.versions, reading, &line.steps)?;
         walk.former = former;
     }
     let is_shallow = !line.whole && line.steps.len() < limit && past.is_shallow();
