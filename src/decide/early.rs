@@ -90,6 +90,7 @@ fn may_go(reason: &Reason, is_final: bool) -> bool {
         | Reason::NotNext
         | Reason::Held(_)
         | Reason::Behind(_)
+        | Reason::OtherBuild(_)
         | Reason::Unknown(_) => false,
     }
 }

@@ -11,7 +11,7 @@ use crate::decide::past;
 use crate::decide::reading::{in_use, read};
 use crate::model::decision::{Origin, Question, Reason, Want};
 use crate::model::environment::EnvironmentName;
-use crate::model::history::{Means, TakenBack};
+use crate::model::history::{Means, Past, TakenBack};
 use crate::model::hold::Hold;
 use crate::model::image::{Digest, ImageName, Tag};
 use crate::model::observation::Observation;
@@ -20,7 +20,7 @@ use crate::model::signature::{SignatureVerdict, SignatureWant, Verify};
 use crate::model::site::Value;
 use crate::model::tags::{FactKind, ImageTags, Platform, TagFacts};
 use crate::policy::platform;
-use crate::policy::spelling::Alike;
+use crate::policy::spelling::{self, Alike, BuildOrder};
 
 /// Why a fact is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,16 @@ pub(super) enum Missing {
     Asked,
     /// It was asked for and could not be had, in words.
     Failed(String),
+}
+
+impl Missing {
+    /// Says what of a tag it is that is not known, where it is another build of what was `told` of.
+    fn of_build(self, tag: &Tag, told: &str) -> Finding {
+        Finding::Missing(match self {
+            Self::Asked => Self::Asked,
+            Self::Failed(reason) => Self::Failed(format!("whether {tag} is newer than {told}, is not known: {reason}")),
+        })
+    }
 }
 
 /// What the facts say of a candidate.
@@ -160,10 +170,115 @@ impl Facts<'_> {
                 }
                 let left = past.went_back.iter().filter(|left| self.is_still_held(left));
                 let mut left = left.chain(&past.lowered).filter(|left| self.would_come(&left.value));
-                let newer = left.find(|left| self.is_older(tag, left));
-                newer.map_or(Finding::Fits, |left| Finding::Unfit(Reason::Behind(behind(left).into())))
+                match left.find(|left| self.is_older(tag, left)) {
+                    Some(left) => Finding::Unfit(Reason::Behind(behind(left).into())),
+                    None => self.past_of_builds(tag, past),
+                }
             }
         }
+    }
+
+    /// Judges a candidate by what became of other builds of its version: one that is older than a build which is held, or was taken
+    /// back, comes no more than anything older does; and of those without an order one alone that is known to be newer.
+    fn past_of_builds(&mut self, tag: &Tag, past: &Past) -> Finding {
+        let Question { environment, image, policy, .. } = self.question;
+        let Observation { holds, now, .. } = self.observation;
+        let value = Value { tag: Some(tag.clone()), digest: None };
+        let order = |other: &Tag| spelling::other_build(policy, tag, other);
+        let went_back = past.went_back.iter().filter(|left| self.is_still_held(left));
+        let taken = past.taken_back.iter().filter(|taken| !taken.is_of_digest()).chain(went_back);
+        let taken: Vec<(&Tag, &TakenBack)> =
+            taken.filter_map(|taken| Some((taken.value.tag.as_ref()?, taken))).collect();
+        let is_held = |hold: &&Hold| {
+            hold.reaches(&[environment], image, *now)
+                && !taken.iter().any(|(left, _)| hold.is_of(left))
+                && self.would_come(&Value { tag: Some(hold.tag.clone()), digest: None })
+        };
+        let held: Vec<(&Hold, BuildOrder)> =
+            holds.iter().filter(is_held).filter_map(|hold| Some((hold, order(&hold.tag)?))).collect();
+        let is_open = |taken: &TakenBack| self.would_come(&taken.value) && !past.is_again(taken, &value);
+        let taken: Vec<(&TakenBack, BuildOrder)> = taken
+            .into_iter()
+            .filter_map(|(left, taken)| Some((taken, order(left)?)))
+            .filter(|(taken, _)| is_open(taken))
+            .collect();
+        if let Some((left, _)) = taken.iter().find(|(_, order)| *order == BuildOrder::Older) {
+            return Finding::Unfit(Reason::Behind(behind(left).into()));
+        }
+        if let Some((hold, _)) = held.iter().find(|(_, order)| *order == BuildOrder::Older) {
+            return Finding::Unfit(Reason::Behind(format!("{} ({hold})", hold.tag).into()));
+        }
+        let is_unknown = |order: &BuildOrder| *order == BuildOrder::Unknown;
+        let latest = taken.iter().filter(|(_, order)| is_unknown(order)).max_by_key(|(left, _)| left.time);
+        if let Some((left, _)) = latest {
+            match self.is_after(tag, left.time) {
+                Ok(true) => {}
+                Ok(false) => return Finding::Unfit(Reason::OtherBuild(told(left).into())),
+                Err(missing) => return missing.of_build(tag, &told(left)),
+            }
+        }
+        for (hold, _) in held.iter().filter(|(_, order)| is_unknown(order)) {
+            let told = format!("{} ({hold})", hold.tag);
+            match self.is_newer_build(tag, &hold.tag) {
+                Ok(true) => {}
+                Ok(false) => return Finding::Unfit(Reason::OtherBuild(told.into())),
+                Err(missing) => return missing.of_build(tag, &told),
+            }
+        }
+        Finding::Fits
+    }
+
+    /// Returns when a tag was pushed, where the registry's own API tells; `None` where it does not. Since when a cache has known it says
+    /// nothing of what was there before: it is asked about for the first time as soon as something else was taken back.
+    fn pushed(&mut self, tag: &Tag) -> Result<Option<Timestamp>, Missing> {
+        let facts = self.of(tag);
+        if let Some(pushed) = facts.and_then(|facts| facts.pushed) {
+            return Ok(Some(pushed));
+        }
+        if facts.is_some_and(|facts| facts.first_seen.is_some()) {
+            return Ok(None);
+        }
+        let digest = Want { image: self.question.image.clone(), tag: tag.clone(), kind: FactKind::Digest };
+        if let Some(reason) = self.observation.failed.get(&digest) {
+            return Err(Missing::Failed(reason.clone()));
+        }
+        match self.ask(tag, FactKind::Pushed) {
+            Missing::Failed(_) => Ok(None),
+            asked => Err(asked),
+        }
+    }
+
+    /// Returns when a tag was pushed, and when its image says that it was made, where that is needed. Both are asked for at once: many
+    /// builds may lie there.
+    fn came(&mut self, tag: &Tag) -> Result<(Option<Timestamp>, Option<Timestamp>), Missing> {
+        let pushed = self.pushed(tag);
+        if let Ok(Some(pushed)) = pushed {
+            return Ok((Some(pushed), None));
+        }
+        let created = self.created(tag);
+        pushed?;
+        let created = created?;
+        self.confirmed(tag)?;
+        Ok((None, created))
+    }
+
+    /// Whether a tag is known to be newer than what was done at a moment: pushed after it, or made, where nobody tells when it was
+    /// pushed.
+    fn is_after(&mut self, tag: &Tag, moment: Timestamp) -> Result<bool, Missing> {
+        let (pushed, created) = self.came(tag)?;
+        Ok(pushed.or(created).is_some_and(|came| came > moment))
+    }
+
+    /// Whether one tag is known to be newer than another one: by when both were pushed, or else by when both were made.
+    fn is_newer_build(&mut self, tag: &Tag, other: &Tag) -> Result<bool, Missing> {
+        if self.tags.list.find(other.as_str()).is_none() {
+            return Ok(false);
+        }
+        let (one, other) = (self.came(tag), self.came(other));
+        let ((pushed, created), (pushed_then, created_then)) = (one?, other?);
+        let is_later =
+            |one: Option<Timestamp>, other: Option<Timestamp>| one.zip(other).map(|(one, other)| one > other);
+        Ok(is_later(pushed, pushed_then).or_else(|| is_later(created, created_then)).unwrap_or_default())
     }
 
     /// What is one version here.
@@ -290,6 +405,15 @@ pub(super) fn needs_facts(policy: &Policy) -> bool {
 
 /// Says what went back, and how long nothing older comes.
 fn behind(left: &TakenBack) -> String {
+    let told = told(left);
+    match left.means {
+        Means::Order | Means::Failure(_) => told,
+        Means::Commit => format!("{told}: something newer comes, or what a person brings"),
+    }
+}
+
+/// Says what went back, when and how.
+fn told(left: &TakenBack) -> String {
     let (day, commit, version) = (left.time.strftime("%Y-%m-%d"), left.commit.short(), &left.value);
     let (by, instead) = (&left.by, &left.instead);
     match left.means {
@@ -297,12 +421,7 @@ fn behind(left: &TakenBack) -> String {
         Means::Failure(_) => {
             format!("{version}, which failed and went back on {day} (commit {commit}), and is held")
         }
-        Means::Commit if left.commit.is_none() => {
-            format!("{version}, which {by} took back to {instead}: something newer comes, or what a person brings")
-        }
-        Means::Commit => format!(
-            "{version}, which {by} took back to {instead} on {day} (commit {commit}): something newer comes, or what a \
-             person brings"
-        ),
+        Means::Commit if left.commit.is_none() => format!("{version}, which {by} took back to {instead}"),
+        Means::Commit => format!("{version}, which {by} took back to {instead} on {day} (commit {commit})"),
     }
 }

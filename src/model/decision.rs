@@ -69,6 +69,8 @@ pub enum Reason {
     Held(Arc<str>),
     /// Older than what failed there and went back; what, when and until when, in words.
     Behind(Arc<str>),
+    /// Another build of the very version that is held or was taken back, and not known to be newer; of which, in words.
+    OtherBuild(Arc<str>),
     /// A fact that the policy needs could not be had; in words.
     Unknown(Arc<str>),
 }
@@ -106,6 +108,7 @@ impl fmt::Display for Reason {
             Self::NotNext => write!(formatter, "in an environment before, now or earlier, and not what comes next"),
             Self::Held(why) => write!(formatter, "held: {why}"),
             Self::Behind(what) => write!(formatter, "older than {what}"),
+            Self::OtherBuild(what) => write!(formatter, "another build of {what}, and not known to be newer"),
             Self::Unknown(what) => write!(formatter, "{what}"),
         }
     }

@@ -37,7 +37,7 @@ impl KeptBack {
 
     /// Whether a person, or what failed, keeps it back: that has rows of its own among what was passed by, and among holds.
     pub fn is_held(&self) -> bool {
-        matches!(self.reason, Reason::Held(_) | Reason::Behind(_))
+        matches!(self.reason, Reason::Held(_) | Reason::Behind(_) | Reason::OtherBuild(_))
     }
 
     /// Returns when it comes by itself, where that is known.
@@ -59,6 +59,7 @@ fn is_for_more_than_a_name(reason: &Reason) -> bool {
         | Reason::SignatureWrong(_)
         | Reason::Held(_)
         | Reason::Behind(_)
+        | Reason::OtherBuild(_)
         | Reason::Unknown(_) => true,
         Reason::InUse
         | Reason::NotAVersion

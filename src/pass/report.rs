@@ -162,8 +162,9 @@ fn held(decision: &Decision, observation: &Observation) -> Vec<Skipped> {
         what: question.image.to_string(),
         reason: format!("in {}: {} is {reason}", question.environment, tags.list.at(tag)),
     });
-    // What is older than a version that failed may be many, and has one reason: the newest of them stands for all.
-    let behind = decision.rejected.iter().filter(|(_, reason)| matches!(reason, Reason::Behind(_)));
+    // What is older than a version that failed, or another build of it, may be many, and has one reason: the newest of them stands for all.
+    let is_behind = |reason: &Reason| matches!(reason, Reason::Behind(_) | Reason::OtherBuild(_));
+    let behind = decision.rejected.iter().filter(|(_, reason)| is_behind(reason));
     let behind: BTreeMap<String, Vec<&str>> = behind.fold(BTreeMap::new(), |mut all, (tag, reason)| {
         all.entry(reason.to_string()).or_default().push(tags.list.at(tag));
         all
@@ -172,7 +173,10 @@ fn held(decision: &Decision, observation: &Observation) -> Vec<Skipped> {
         what: question.image.to_string(),
         reason: match tags.as_slice() {
             [only] => format!("in {}: {only} is {reason}", question.environment),
-            several => format!("in {}: {} versions are {reason}", question.environment, several.len()),
+            several => {
+                let reason = reason.replacen("another build of ", "other builds of ", 1);
+                format!("in {}: {} versions are {reason}", question.environment, several.len())
+            }
         },
     });
     taken_back.chain(behind).collect()

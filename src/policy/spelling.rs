@@ -1,9 +1,10 @@
 //! Spellings: tags that a policy takes for one version.
 //!
-//! Entry points: [`Alike`], the one question whether a hold means a version, and [`is_one_version`]. What is held, or was taken back,
-//! under one spelling comes under no other one.
+//! Entry points: [`Alike`], the one question whether a hold means a version, [`is_one_version`], and [`other_build`]. What is held, or
+//! was taken back, under one spelling comes under no other one; of its builds those alone come that are newer.
 
 use std::cmp::Ordering;
+use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
 
@@ -17,8 +18,8 @@ use crate::policy::calver;
 use crate::policy::family::Shape;
 use crate::policy::pattern::{Extracted, Extractor};
 
-/// The shortest id of a commit that Git writes, in characters.
-const SHORTEST_ID: usize = 7;
+/// How long the id of a commit is, in characters: from the shortest that Git writes to all of SHA-256.
+const LENGTHS_OF_IDS: RangeInclusive<usize> = 7..=64;
 
 /// What the versions of an image are compared by: the policies under which it stands, and what is known of its tags.
 #[derive(Debug, Clone)]
@@ -95,30 +96,124 @@ struct Read<'a> {
 }
 
 impl Read<'_> {
-    /// Whether the tags name different builds of what is compared, by a commit, a number or a time: each stands for bytes of its own.
-    fn is_another_build(&self, other: &Self) -> bool {
+    /// Compares the builds of what is compared that two tags name, by a commit, a number or a time; `None` where they name no two: each
+    /// build stands for bytes of its own, and everything else beside a version makes no other one.
+    fn order_builds(&self, other: &Self) -> Option<BuildOrder> {
         let hash = |read: &Self| read.shape.and_then(|shape| shape.hash());
-        if hash(self).zip(hash(other)).is_some_and(|(one, other)| one != other) {
-            return true;
+        let differs = hash(self).zip(hash(other)).is_some_and(|(one, other)| one != other);
+        let mut orders: Vec<BuildOrder> = differs.then_some(BuildOrder::Unknown).into_iter().collect();
+        for (one, other) in self.beside.into_iter().zip(other.beside) {
+            let (one, other) = (words(one), words(other));
+            if one.len() == other.len() {
+                orders.extend(one.into_iter().zip(other).filter_map(|(one, other)| order_words(one, other)));
+            }
         }
-        let differs = |one: &str, other: &str| {
-            let mut words = words(one).zip(words(other));
-            words.any(|(one, other)| one != other && is_of_build(one) && is_of_build(other))
-        };
-        let is_as_long = |one: &str, other: &str| words(one).count() == words(other).count();
-        let mut beside = self.beside.into_iter().zip(other.beside);
-        beside.any(|(one, other)| is_as_long(one, other) && differs(one, other))
+        let ordered = orders.iter().copied().find(|order| *order != BuildOrder::Unknown);
+        ordered.or_else(|| orders.first().copied())
+    }
+
+    /// Whether two tags are equal in what a policy compares, and alike in what it does not but for the names of builds.
+    fn is_equal(&self, other: &Self, policy: &Policy) -> bool {
+        match &policy.select {
+            // By age and by digest, names say nothing.
+            Select::Newest | Select::Digest(_) => false,
+            Select::Alphabetical(_) => {
+                policy.tags.is_some() && self.is_matched && other.is_matched && self.compared == other.compared
+            }
+            Select::Range(_) | Select::Step(_) | Select::Calver(_) | Select::Numeric(_) => {
+                let Some((shape, with)) = self.shape.zip(other.shape) else { return false };
+                let belongs = match &policy.tags {
+                    Some(_) => shape.is_kin(&with),
+                    None => shape.is_family(&with),
+                };
+                let variants =
+                    self.variant.zip(other.variant).map_or(Ordering::Equal, |(one, other)| one.order(&other));
+                belongs && shape.order(&with).then(variants) == Ordering::Equal
+            }
+        }
     }
 }
 
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|character: char| !character.is_ascii_alphanumeric()).filter(|word| !word.is_empty())
+/// How another build of a version stands to one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BuildOrder {
+    /// Its number is smaller.
+    Older,
+    /// Its number is greater.
+    Newer,
+    /// The ids of commits have no order.
+    Unknown,
 }
 
-/// Whether a word names a build: it has a number, or is a commit's id without any.
-fn is_of_build(word: &str) -> bool {
-    let is_hexadecimal = || word.len() >= SHORTEST_ID && word.bytes().all(|byte| byte.is_ascii_hexdigit());
-    word.bytes().any(|byte| byte.is_ascii_digit()) || is_hexadecimal()
+/// Splits what stands beside a version into words. Numbers with dots between them are one: `alpine3.19` and `22.04` name what a build
+/// is made for.
+fn words(text: &str) -> Vec<&str> {
+    let is_digit = |at: usize| text.as_bytes().get(at).is_some_and(u8::is_ascii_digit);
+    let joins = |at: usize| at > 0 && is_digit(at - 1) && is_digit(at + 1);
+    let mut found = Vec::new();
+    let mut start = 0;
+    for (at, character) in text.char_indices().chain([(text.len(), '-')]) {
+        if !(character.is_ascii_alphanumeric() || (character == '.' && joins(at))) {
+            found.extend(text.get(start..at).filter(|word| !word.is_empty()));
+            start = at + character.len_utf8();
+        }
+    }
+    found
+}
+
+/// What a word names a build by.
+#[derive(PartialEq, Eq)]
+enum Build<'a> {
+    /// A number, perhaps with a letter before it: `17`, `r2`, `b17`.
+    Number(&'a str, &'a str),
+    /// The id of a commit.
+    Id,
+}
+
+impl<'a> Build<'a> {
+    /// Reads a word; `None` where it names no build, as `jdk17`, `alpine3` and `amd64` do not.
+    fn read(word: &'a str) -> Option<Self> {
+        let letters = word.bytes().take_while(u8::is_ascii_alphabetic).count();
+        let (letter, digits) = word.split_at(letters);
+        let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        // As `git describe` writes it.
+        let id = word.strip_prefix('g').unwrap_or(word);
+        let is_id = LENGTHS_OF_IDS.contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        match letters {
+            0 if is_number => Some(Self::Number(letter, digits)),
+            _ if is_id => Some(Self::Id),
+            1 if is_number => Some(Self::Number(letter, digits)),
+            _ => None,
+        }
+    }
+}
+
+/// Compares two words; `None` unless they name two builds.
+fn order_words(one: &str, other: &str) -> Option<BuildOrder> {
+    if one == other {
+        return None;
+    }
+    match (Build::read(one)?, Build::read(other)?) {
+        (Build::Number(letter, one), Build::Number(with, other)) if letter.eq_ignore_ascii_case(with) => {
+            let (one, other) = (one.trim_start_matches('0'), other.trim_start_matches('0'));
+            match one.len().cmp(&other.len()).then_with(|| one.cmp(other)) {
+                Ordering::Less => Some(BuildOrder::Older),
+                Ordering::Equal => None,
+                Ordering::Greater => Some(BuildOrder::Newer),
+            }
+        }
+        _ => Some(BuildOrder::Unknown),
+    }
+}
+
+/// Says how a tag stands to another one where the two are builds of what a policy takes for one version; `None` where they are not, or
+/// are the same one.
+pub fn other_build(policy: &Policy, tag: &Tag, other: &Tag) -> Option<BuildOrder> {
+    if hold::version(tag.as_str()) == hold::version(other.as_str()) {
+        return None;
+    }
+    let (tag, other) = (read(policy, tag.as_str()), read(policy, other.as_str()));
+    tag.order_builds(&other).filter(|_| tag.is_equal(&other, policy))
 }
 
 /// Whether two tags are one version to a policy: the same but for a `v` before it, or equal in what it compares and alike
@@ -128,25 +223,7 @@ pub fn is_one_version(policy: &Policy, one: &Tag, other: &Tag) -> bool {
         return true;
     }
     let (one, other) = (read(policy, one.as_str()), read(policy, other.as_str()));
-    if one.is_another_build(&other) {
-        return false;
-    }
-    match &policy.select {
-        // By age and by digest, names say nothing.
-        Select::Newest | Select::Digest(_) => false,
-        Select::Alphabetical(_) => {
-            policy.tags.is_some() && one.is_matched && other.is_matched && one.compared == other.compared
-        }
-        Select::Range(_) | Select::Step(_) | Select::Calver(_) | Select::Numeric(_) => {
-            let Some((shape, with)) = one.shape.zip(other.shape) else { return false };
-            let belongs = match &policy.tags {
-                Some(_) => shape.is_kin(&with),
-                None => shape.is_family(&with),
-            };
-            let variants = one.variant.zip(other.variant).map_or(Ordering::Equal, |(one, other)| one.order(&other));
-            belongs && shape.order(&with).then(variants) == Ordering::Equal
-        }
-    }
+    one.order_builds(&other).is_none() && one.is_equal(&other, policy)
 }
 
 /// Whether a policy takes a tag for a version, and not for a name that moves from one to the next.
@@ -203,7 +280,7 @@ mod tests {
                 false,
             ),
             // Other builds of a version, which stand for other bytes, too.
-            ("numeric=asc tags=^main-[a-f0-9]+-(?<version>[0-9]+)$", "main-ab12-7", "main-cd34-7", false),
+            ("numeric=asc tags=^main-[a-f0-9]+-(?<version>[0-9]+)$", "main-bbb2222-7", "main-ccc3333-7", false),
             ("numeric=asc tags=^main-[a-f0-9]+-(?<version>[0-9]+)$", "main-ab12-7", "main-ab12-07", true),
             ("numeric=asc tags=^(?<version>[0-9]{8})-[a-f0-9]+$", "20261120-bbb2222", "20261120-ccc3333", false),
             ("numeric=asc tags=^(?<version>[0-9]{8})-[a-f0-9]+$", "20261120-abcdefa", "20261120-bcdefab", false),
@@ -224,9 +301,57 @@ mod tests {
             ("alphabetical=asc tags=^(?<version>[a-z]+)-(eu|us)$", "blue-eu", "blue-us", true),
             ("alphabetical=asc", "blue", "green", false),
             ("newest=true", "1.3.0", "1.3", false),
+            // What a version is built for makes it no other one.
+            ("semver=1.x tags=^(?<version>[0-9.]+)-jdk(17|21)$", "1.5.0-jdk17", "1.5.0-jdk21", true),
+            ("semver=1.x tags=^(?<version>[0-9.]+)-alpine[0-9.]+$", "1.5.0-alpine3.19", "1.5.0-alpine3.20", true),
+            ("semver=1.x tags=^(?<version>[0-9.]+)-ubuntu-[0-9.]+$", "1.5.0-ubuntu-22.04", "1.5.0-ubuntu-24.04", true),
+            ("semver=1.x tags=^(?<version>[0-9.]+)-(amd|arm)64$", "1.5.0-amd64", "1.5.0-arm64", true),
+            (
+                "semver=1.x tags=^(?<version>[0-9.]+)-debian1[0-9]-r[0-9]$",
+                "1.5.0-debian11-r2",
+                "1.5.0-debian12-r2",
+                true,
+            ),
+            ("semver=1.x tags=^(?<version>[0-9.]+)-r[0-9]+$", "1.5.0-r2", "1.5.0-r02", true),
+            ("semver=1.x tags=^(?<version>[0-9.]+)-jdk(17|21)-r[0-9]$", "1.5.0-jdk17-r2", "1.5.0-jdk21-r3", false),
+            ("semver=1.x tags=^(?<version>[0-9.]+)-g[a-f0-9]+$", "1.5.0-gbbb2222", "1.5.0-gccc3333", false),
         ] {
             assert_eq!(is_one(policy, one, other), expected, "{policy}: {one} {other}");
             assert_eq!(is_one(policy, other, one), expected, "{policy}: {other} {one}");
+        }
+    }
+    #[test]
+    fn builds_of_one_version_are_ordered_by_their_numbers_alone() {
+        let order = |policy: &str, tag: &str, other: &str| {
+            let Some(Marker::Policy(policy)) = inline::read(policy).marker else { panic!("{policy}") };
+            other_build(&policy, &tag.parse().unwrap(), &other.parse().unwrap())
+        };
+        let (older, newer, unknown) = (BuildOrder::Older, BuildOrder::Newer, BuildOrder::Unknown);
+        let by_revision = "semver=1.x tags=^(?<version>[0-9.]+)-r[0-9]+$";
+        let by_build = "numeric=asc tags=^(?<version>[0-9]{8})[.](build[.])?b?[0-9]+$";
+        let by_id = "semver=1.x tags=^(?<version>[0-9.]+)-[a-f0-9]{7}(-[0-9]+)?$";
+        for (policy, tag, other, expected, opposite) in [
+            (by_revision, "1.3.0-r9", "1.3.0-r10", Some(older), Some(newer)),
+            (by_revision, "1.3-r1", "1.3.0-r2", Some(older), Some(newer)),
+            (by_revision, "1.3.0-r1", "1.3.1-r2", None, None),
+            (by_revision, "1.3.0-r2", "1.3.0-r02", None, None),
+            (by_build, "20261120.b17", "20261120.b18", Some(older), Some(newer)),
+            (by_build, "20261120.17", "20261120.18", Some(older), Some(newer)),
+            (by_build, "20261120.build.17", "20261120.build.18", Some(older), Some(newer)),
+            (by_build, "20261120.17", "20261120.b18", Some(unknown), Some(unknown)),
+            (by_id, "1.5.0-bbb2222", "1.5.0-ccc3333", Some(unknown), Some(unknown)),
+            (by_id, "1.5.0-1234567", "1.5.0-ccc3333", Some(unknown), Some(unknown)),
+            // A number beside the ids tells.
+            (by_id, "1.5.0-ccc3333-17", "1.5.0-bbb2222-18", Some(older), Some(newer)),
+            (by_id, "1.5.0-b123456", "1.5.0-b234567", Some(unknown), Some(unknown)),
+            ("semver=1.x", "1.5.0-bbb2222", "1.5.0-ccc3333", Some(unknown), Some(unknown)),
+            ("semver=1.x tags=^(?<version>[0-9.]+)-jdk[0-9]+$", "1.5.0-jdk17", "1.5.0-jdk21", None, None),
+            // Where the policy itself orders them, they are two versions.
+            ("semver=1.x", "1.3.0-r1", "1.3.0-r2", None, None),
+            ("newest=true", "main-bbb2222", "main-ccc3333", None, None),
+        ] {
+            assert_eq!(order(policy, tag, other), expected, "{policy}: {tag} {other}");
+            assert_eq!(order(policy, other, tag), opposite, "{policy}: {other} {tag}");
         }
     }
 }

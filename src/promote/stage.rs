@@ -290,8 +290,10 @@ pub(super) fn left_behind<'g>(
 fn held_back(search: &Search<'_>, decision: &Decision, environment: &Environment) -> Option<Holding> {
     let image = &decision.question.image;
     let tags = search.observation.images.get(image)?.as_ref().ok()?;
-    let (tag, reason) =
-        decision.rejected.iter().find(|(_, reason)| matches!(reason, Reason::Held(_) | Reason::Behind(_)))?;
+    let (tag, reason) = decision
+        .rejected
+        .iter()
+        .find(|(_, reason)| matches!(reason, Reason::Held(_) | Reason::Behind(_) | Reason::OtherBuild(_)))?;
     let tag = tags.list.at(tag);
     let value = tag.parse().ok().map(|tag| Value { tag: Some(tag), digest: None });
     let until = value.and_then(|value| search.held_until(environment, image, &value));

@@ -341,6 +341,39 @@ async fn nothing_older_comes_in_the_place_of_what_a_person_took_back_until_a_per
 }
 
 #[tokio::test]
+async fn a_build_of_what_was_taken_back_comes_only_where_it_was_made_since() {
+    let (old, bad, beside, mended) = ("1.4.0-aaaa111", "1.5.0-ddd2222", "1.5.0-ccc3333", "1.5.0-bbb4444");
+    for by_order in [false, true] {
+        let prod = Prod::new("semver: 1.x", &format!(":{old}"), &[old, bad]);
+        for (tag, time) in
+            [(bad, "2026-11-20T08:00:00Z"), (beside, "2026-11-20T08:30:00Z"), (mended, "2026-11-20T10:30:00Z")]
+        {
+            prod.tags.made(WEB, tag, time);
+        }
+        prod.pass("2026-11-20T09:00:00Z").await;
+        assert_eq!(prod.file(), manifest(&format!(":{bad}")));
+        prod.tags.set(WEB, [old, bad, beside]);
+        if by_order {
+            let order = Order::Rollback { environment: "prod".into(), what: WEB.to_owned(), to: None };
+            let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(&prod.remote);
+            let passing =
+                Passing { remote, tags: &prod.tags, now: "2026-11-20T10:00:00Z", publishing: Publishing::Plain };
+            passing.order(&order, Said { reason: Some("broken"), ..Said::default() }).await.unwrap();
+        } else {
+            prod.write("2026-11-20T10:00:00Z", "Back", Some(&format!(":{old}")));
+        }
+        let outcome = prod.pass("2026-11-20T11:00:00Z").await;
+        assert_eq!(prod.file(), manifest(&format!(":{old}")), "{:?}", outcome.skipped);
+        let told = format!("in prod: {beside} is another build of {bad}, which ");
+        let row = outcome.skipped.iter().find(|row| row.reason.starts_with(&told));
+        assert!(row.is_some_and(|row| row.reason.ends_with(", and not known to be newer")), "{:?}", outcome.skipped);
+        prod.tags.set(WEB, [old, bad, beside, mended]);
+        prod.pass("2026-11-20T12:00:00Z").await;
+        assert_eq!(prod.file(), manifest(&format!(":{mended}")), "what mends it comes as usual");
+    }
+}
+
+#[tokio::test]
 async fn who_goes_over_to_an_older_line_of_versions_gets_what_is_newest_there() {
     let prod = Prod::new("semver: '>=1.0.0'", ":1.8.0", &["1.8.0", "2.1.0"]);
     prod.pass("2026-11-20T09:00:00Z").await;

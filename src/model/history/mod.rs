@@ -251,25 +251,27 @@ impl Past {
     /// Returns who took back what is the same as a value under another tag: by what `is_one` says, and as long as nobody has
     /// brought the value itself since.
     pub fn hold_on_same(&self, value: &Value, is_one: &dyn Fn(&Value, &Value) -> bool) -> Option<&TakenBack> {
-        let is_again = |taken: &TakenBack| {
-            let timeline = self.timeline.as_ref();
-            let newer = timeline.and_then(|timeline| {
-                let shift = timeline.shifts.iter().position(|shift| shift.commit == taken.commit)?;
-                Some(&timeline.shifts[..shift])
-            });
-            let is_it = |stood: &Value| stood.tag == value.tag;
-            newer.into_iter().flatten().any(|shift| {
-                shift.to.iter().any(is_it)
-                    && !shift.to.contains(&taken.instead)
-                    && (shift.steps.iter().any(|(_, came)| is_it(came)) || !shift.from.iter().any(is_it))
-            })
-        };
         self.taken_back.iter().find(|taken| {
             taken.value.tag.is_some()
                 && taken.value.tag != value.tag
                 && is_one(&taken.value, value)
                 && !is_one(&taken.value, &taken.instead)
-                && !is_again(taken)
+                && !self.is_again(taken, value)
+        })
+    }
+
+    /// Whether a value was brought since something was taken back, other than beside what came in its place.
+    pub fn is_again(&self, taken: &TakenBack, value: &Value) -> bool {
+        let timeline = self.timeline.as_ref();
+        let newer = timeline.and_then(|timeline| {
+            let shift = timeline.shifts.iter().position(|shift| shift.commit == taken.commit)?;
+            Some(&timeline.shifts[..shift])
+        });
+        let is_it = |stood: &Value| stood.tag == value.tag;
+        newer.into_iter().flatten().any(|shift| {
+            shift.to.iter().any(is_it)
+                && !shift.to.contains(&taken.instead)
+                && (shift.steps.iter().any(|(_, came)| is_it(came)) || !shift.from.iter().any(is_it))
         })
     }
 

@@ -256,12 +256,16 @@ fn fits(observation: &Observation, decision: &Decision, tag: &Tag, at_once: bool
     match reason {
         Reason::InUse | Reason::Outranked | Reason::NotBefore | Reason::NotNext => Ok(()),
         // A hotfix is as young as can be, and what was taken back comes again by the word of a person.
-        Reason::TooYoung { .. } | Reason::AgeUnknown | Reason::Held(_) | Reason::Behind(_) if at_once => Ok(()),
+        Reason::TooYoung { .. } | Reason::AgeUnknown | Reason::Held(_) | Reason::Behind(_) | Reason::OtherBuild(_)
+            if at_once =>
+        {
+            Ok(())
+        }
         Reason::Lower | Reason::Older => Err(refused(
             format!("{tag} is lower than {current}, which {name} runs"),
             format!("`tagboat rollback {name} {image} --to {tag}` goes back, and holds what it leaves"),
         )),
-        Reason::TooYoung { .. } | Reason::AgeUnknown | Reason::Held(_) | Reason::Behind(_) => {
+        Reason::TooYoung { .. } | Reason::AgeUnknown | Reason::Held(_) | Reason::Behind(_) | Reason::OtherBuild(_) => {
             Err(refused(format!("{image}:{tag} in {name}: {reason}"), "`--now` brings it all the same"))
         }
         other => Err(refused(

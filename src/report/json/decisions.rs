@@ -36,6 +36,7 @@ fn fixed_position(reason: &Reason) -> Option<usize> {
         Reason::NotNext => 16,
         Reason::Held(_)
         | Reason::Behind(_)
+        | Reason::OtherBuild(_)
         | Reason::TooYoung { .. }
         | Reason::PlatformMissing(_)
         | Reason::SignatureWrong(_)

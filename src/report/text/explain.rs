@@ -250,7 +250,7 @@ fn rank(why: Why<'_>) -> u8 {
         Why::Undecided(_) | Why::Unnamed => 20,
         Why::Given(reason) => match reason {
             Reason::InUse => 0,
-            Reason::Held(_) | Reason::Behind(_) => 1,
+            Reason::Held(_) | Reason::Behind(_) | Reason::OtherBuild(_) => 1,
             Reason::TooYoung { .. } => 2,
             Reason::AgeUnknown => 3,
             Reason::PlatformMissing(_) => 4,

@@ -6,7 +6,7 @@ use tagboat::model::decision::{Decided, Want};
 use tagboat::model::history::{Means, Past, TakenBack};
 use tagboat::model::hold::Hold;
 use tagboat::model::observation::Observation;
-use tagboat::model::tags::{FactKind, ImageTags, Platform, TagFacts};
+use tagboat::model::tags::{FactKind, ImageTags, Platform, TagFacts, TagIndex};
 
 use super::world::{ask, image, list, observe, question, reasons, value, verdict};
 
@@ -354,5 +354,120 @@ fn what_went_back_keeps_nothing_away_from_a_policy_that_would_not_take_it() {
         let past = Past { went_back: vec![went_back.clone()], ..Past::default() };
         known.pasts.insert(("dev".into(), image()), Ok(past));
         assert_eq!(shown(&ask(&known, question(policy, "1.9.5"))), expected, "{policy}");
+    }
+}
+
+/// What is known of tags of which builds were taken back at eight o'clock, or are held.
+struct Builds {
+    policy: &'static str,
+    taken: &'static str,
+    by: By,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    Hand,
+    Order,
+    HoldAlone,
+}
+
+impl Builds {
+    fn ask(&self, facts: &[(&str, TagFacts)]) -> Decided {
+        let mut known = know(facts);
+        let taken = TakenBack {
+            value: value(self.taken),
+            instead: value("1.4.0"),
+            commit: CommitId("c1".into()),
+            time: "2026-11-20T08:00:00Z".parse().unwrap(),
+            by: "Ada".to_owned(),
+            means: if self.by == By::Order { Means::Order } else { Means::Commit },
+        };
+        let past = match self.by {
+            By::Hand => Past { taken_back: vec![taken.clone()], lowered: vec![taken], ..Past::default() },
+            By::Order => Past { went_back: vec![taken], ..Past::default() },
+            By::HoldAlone => Past::default(),
+        };
+        known.pasts.insert(("dev".into(), image()), Ok(past));
+        known.holds.extend((self.by != By::Hand).then(|| hold(self.taken)));
+        ask(&known, question(self.policy, facts[0].0))
+    }
+
+    /// What is chosen, and why the last of the tags is not.
+    fn judge(&self, facts: &[(&str, TagFacts)]) -> (String, Option<String>) {
+        let decided = self.ask(facts);
+        assert_eq!((decided.wants.as_slice(), decided.pasts.len()), (&[][..], 0), "{decided:?}");
+        let last = TagIndex(u32::try_from(facts.len() - 1).unwrap());
+        let reason = decided.decisions[0].rejected.iter().find(|(tag, _)| *tag == last);
+        (shown(&decided), reason.map(|(_, reason)| reason.to_string()))
+    }
+}
+
+#[test]
+fn of_builds_with_numbers_the_greater_alone_come_after_what_was_taken_back() {
+    let policy = "semver=1.x tags=^(?<version>[0-9.]+)-r[0-9]+$";
+    let none = TagFacts::default;
+    for by in [By::Hand, By::Order, By::HoldAlone] {
+        let builds = Builds { policy, taken: "1.5.0-r2", by };
+        let (chosen, why) = builds.judge(&[("1.4.0-r4", none()), ("1.5.0-r2", none()), ("1.5.0-r1", none())]);
+        let expected = match by {
+            By::Hand => {
+                "older than 1.5.0-r2, which Ada took back to 1.4.0 on 2026-11-20 (commit c1): something newer comes, or what a \
+                 person brings"
+            }
+            By::Order => "older than 1.5.0-r2, which was rolled back on 2026-11-20 (commit c1), and is held",
+            By::HoldAlone => "older than 1.5.0-r2 (it is held)",
+        };
+        assert_eq!((chosen.as_str(), why.as_deref()), ("keep", Some(expected)));
+        let (chosen, _) = builds.judge(&[("1.4.0-r4", none()), ("1.5.0-r2", none()), ("1.5.0-r10", none())]);
+        assert_eq!(chosen, "1.5.0-r10", "{by:?}: it mends what was wrong");
+    }
+}
+
+#[test]
+fn of_builds_without_an_order_those_alone_come_that_are_known_to_be_newer() {
+    let (before, after) = ("2026-11-20T07:59:59Z", "2026-11-20T08:00:01Z");
+    let first = || ("1.4.0-aaa1111", TagFacts::default());
+    let image_of = |time: &str| TagFacts { platforms: Some(Vec::new()), ..created(time) };
+    let untold = || TagFacts { platforms: Some(Vec::new()), ..first_seen(after) };
+    let seen = |time: &str| TagFacts { created: image_of(time).created, ..untold() };
+    let taken = || ("1.5.0-bbb2222", seen("2026-11-19T08:00:00Z"));
+    for (by, told) in [
+        (By::Hand, "1.5.0-bbb2222, which Ada took back to 1.4.0 on 2026-11-20 (commit c1)"),
+        (By::Order, "1.5.0-bbb2222, which was rolled back on 2026-11-20 (commit c1), and is held"),
+        (By::HoldAlone, "1.5.0-bbb2222 (it is held)"),
+    ] {
+        let builds = Builds { policy: "semver=1.x", taken: "1.5.0-bbb2222", by };
+        let held = format!("another build of {told}, and not known to be newer");
+        for (facts, comes) in [
+            (pushed(after), by != By::HoldAlone),
+            (seen(after), true),
+            // A hold says nothing of when: what was made after that build is newer.
+            (seen(before), by == By::HoldAlone),
+            (seen("2026-11-18T08:00:00Z"), false),
+            (untold(), false),
+        ] {
+            let (chosen, why) = builds.judge(&[first(), taken(), ("1.5.0-ccc3333", facts.clone())]);
+            let expected = if comes { ("1.5.0-ccc3333", None) } else { ("keep", Some(held.as_str())) };
+            assert_eq!((chosen.as_str(), why.as_deref()), expected, "{by:?}: {facts:?}");
+        }
+        // Where nothing is known yet, it is asked; and what cannot be had decides nothing.
+        let asked = builds.ask(&[first(), taken(), ("1.5.0-ccc3333", TagFacts::default())]).wants;
+        assert_eq!(asked, [want("1.5.0-ccc3333", FactKind::Image), want("1.5.0-ccc3333", FactKind::Pushed)], "{by:?}");
+    }
+    let pushed_both = Builds { policy: "semver=1.x", taken: "1.5.0-bbb2222", by: By::HoldAlone };
+    let (chosen, _) =
+        pushed_both.judge(&[first(), ("1.5.0-bbb2222", pushed(before)), ("1.5.0-ccc3333", pushed(after))]);
+    assert_eq!(chosen, "1.5.0-ccc3333");
+}
+
+#[test]
+fn whatever_a_version_is_built_for_it_is_the_one_that_was_taken_back() {
+    for by in [By::Hand, By::HoldAlone] {
+        let policy = "semver=1.x tags=^(?<version>[0-9.]+)-jdk(17|21)$";
+        let builds = Builds { policy, taken: "1.5.0-jdk17", by };
+        let tags = ["1.4.0-jdk17", "1.5.0-jdk17", "1.5.0-jdk21"].map(|tag| (tag, TagFacts::default()));
+        let (chosen, why) = builds.judge(&tags);
+        assert_eq!(chosen, "keep", "{by:?}");
+        assert!(why.is_some_and(|why| why.starts_with("held: the same as 1.5.0-jdk17: ")), "{by:?}");
     }
 }

@@ -59,6 +59,7 @@ fn reasons() -> Vec<Reason> {
         Reason::Behind(gap().into()),
         Reason::Unknown(gap().into()),
         Reason::NotNext,
+        Reason::OtherBuild(gap().into()),
     ];
     let place = |reason: &Reason| match reason {
         Reason::InUse => 0,
@@ -84,8 +85,9 @@ fn reasons() -> Vec<Reason> {
         Reason::Unknown(_) => 21,
         Reason::Behind(_) => 20,
         Reason::NotNext => 22,
+        Reason::OtherBuild(_) => 23,
     };
-    assert_each_has_a_sample(&all, place, 23);
+    assert_each_has_a_sample(&all, place, 24);
     all
 }
 
