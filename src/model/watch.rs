@@ -37,6 +37,8 @@ pub struct Watch {
     pub state: WatchState,
     /// Versions that stood there before and had failed in their own time; only where this one failed, too.
     pub failed_before: BTreeSet<Value>,
+    /// Versions that Tagboat had brought there before those, where all that were looked at failed: of these nobody looked whether they had.
+    pub not_looked_at: BTreeSet<Value>,
 }
 
 /// What a watch shows.

@@ -291,6 +291,17 @@ async fn one(
                     }
                     error => error.to_string(),
                 })?;
+                if watch.not_looked_at.contains(&back.to) {
+                    return Err(format!(
+                        "{} versions right before it failed as well, and nobody looked whether {}, which stood there before those, \
+                         did: `tagboat rollback {} {} --to {}` goes back to it",
+                        watch.failed_before.len(),
+                        back.to,
+                        environment.name,
+                        watch.image,
+                        back.to.tag.as_ref().map(ToString::to_string).unwrap_or_default(),
+                    ));
+                }
                 unsure
                     .extend(looked.unknown.get(&written(&back.to)).map(|reason| (watch.image.clone(), reason.clone())));
                 let digest = match back.to.digest {

@@ -138,6 +138,7 @@ fn gone<'a>(
             state: WatchState::Watching,
             is_late: true,
             failed_before: BTreeSet::new(),
+            not_looked_at: BTreeSet::new(),
         };
         let commits = laid_to(
             observation.line_of(&environment.name),
@@ -240,6 +241,7 @@ fn begun_at<'a>(
         state: WatchState::Watching,
         is_late: is_over,
         failed_before: BTreeSet::new(),
+        not_looked_at: BTreeSet::new(),
     };
     Some(Begun { watch, commits, stood, past, others, unread })
 }
@@ -369,8 +371,8 @@ fn judged(
                 let Some((commit, check)) = failed.first() else { continue };
                 let what = told(commit, check);
                 watch.state = match failed_before(observation, &watch, &past, &others, &inquiry, on_failure, forge) {
-                    Ok(failed) => {
-                        watch.failed_before = failed;
+                    Ok(before) => {
+                        (watch.failed_before, watch.not_looked_at) = (before.failed, before.not_looked_at);
                         WatchState::Failed(what)
                     }
                     Err(reason) => WatchState::Unknown(format!("{what}, and of what stood there before: {reason}")),
@@ -396,6 +398,14 @@ fn laid_to(line: &[CommitId], others: &[&Timeline], stretch: RangeInclusive<usiz
     chosen(&commits, 0..=end)
 }
 
+/// What is known of the versions that Tagboat had brought before one that failed.
+struct Before {
+    /// Those that failed in their own time.
+    failed: BTreeSet<Value>,
+    /// Those further back, where all that were looked at failed.
+    not_looked_at: BTreeSet<Value>,
+}
+
 /// Finds which of the versions that Tagboat had brought right before failed in their own time: a return that nobody
 /// merged leaves no other trace.
 fn failed_before(
@@ -406,11 +416,14 @@ fn failed_before(
     inquiry: &Inquiry,
     on_failure: &OnFailure,
     forge: &mut ForgeWants,
-) -> Result<BTreeSet<Value>, String> {
+) -> Result<Before, String> {
     let mut failed = BTreeSet::new();
-    let deployed = past.deployed(&watch.value).unwrap_or(0);
-    let older = past.shifts.iter().enumerate().skip(deployed + 1).take(MOST_BEFORE);
-    for (index, shift) in older.filter(|(_, shift)| shift.by == Mover::Tagboat && !goes_back(shift)) {
+    let first = past.deployed(&watch.value).unwrap_or(0) + 1;
+    let beyond = past.shifts.len().min(first + MOST_BEFORE);
+    let is_own = |shift: &Shift| shift.by == Mover::Tagboat && !goes_back(shift);
+    let came = |shift: &Shift| shift.to.difference(&shift.from).cloned().collect::<Vec<_>>();
+    let mut have_all_failed = true;
+    for (index, shift) in past.shifts.iter().enumerate().take(beyond).skip(first).filter(|(_, shift)| is_own(shift)) {
         let until = shift.landed.checked_add(on_failure.within).unwrap_or(Timestamp::MAX);
         let depth = shift.word.depth;
         let commits = laid_to(
@@ -421,13 +434,22 @@ fn failed_before(
         );
         let asked = ChecksWant { repository: None, names: on_failure.checks.clone(), commits };
         want(observation, &asked, inquiry, forge);
+        let mut has_failed = false;
         for name in &asked.names {
-            if !failures(observation, name, &asked.commits, until)?.is_empty() {
-                failed.extend(shift.to.difference(&shift.from).cloned());
-            }
+            has_failed |= !failures(observation, name, &asked.commits, until)?.is_empty();
         }
+        if has_failed {
+            failed.extend(came(shift));
+        }
+        have_all_failed &= has_failed;
     }
-    Ok(failed)
+    let mut not_looked_at = BTreeSet::new();
+    if have_all_failed && !failed.is_empty() {
+        not_looked_at.extend(past.shifts[beyond..].iter().filter(|shift| is_own(shift)).flat_map(came));
+        // What stood there since by somebody's own hand is as good as ever.
+        not_looked_at.retain(|value| !past.shifts[first..beyond].iter().any(|shift| shift.to.contains(value)));
+    }
+    Ok(Before { failed, not_looked_at })
 }
 
 /// Returns what failed in time, by the newest report of each check of a name.

@@ -122,6 +122,7 @@ mod tests {
             is_late: false,
             state: WatchState::Watching,
             failed_before: BTreeSet::new(),
+            not_looked_at: BTreeSet::new(),
         };
         let watches = ["2026-11-20T08:30:00Z", "2026-11-20T08:10:00Z", "2026-11-20T08:00:00Z"].map(watch).into();
         let outcome = Outcome { watches, ..Outcome::default() };

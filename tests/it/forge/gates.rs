@@ -562,6 +562,33 @@ pub(super) async fn what_the_registry_has_no_more_is_passed_over_on_the_way_back
     assert!(outcome.errors.iter().any(|row| row.reason.ends_with(told)), "{:?}", outcome.errors);
 }
 
+pub(super) async fn what_nobody_looked_at_is_no_way_back_where_all_after_it_failed(kind: Kind) {
+    for (last, stays) in [(10, false), (11, true)] {
+        let stage = Stage::new(kind, WATCHED);
+        let mut listed: Vec<String> = vec!["1.4.0".to_owned()];
+        let mut brought = Vec::new();
+        for number in 5..=last {
+            listed.push(format!("1.{number}.0"));
+            stage.list(WEB, &listed.iter().map(String::as_str).collect::<Vec<_>>());
+            stage.pass(&format!("08:{number:02}")).await;
+            assert_eq!(stage.web()[1], format!("1.{number}.0"));
+            brought.push(stage.brought("staging/web.yaml"));
+        }
+        for commit in brought {
+            stage.report(&commit, "argocd/staging", kind.words[2], "2026-11-20T08:20:00Z");
+        }
+        let outcome = stage.try_pass("08:21").await;
+        if !stays {
+            assert_eq!(stage.web()[1], "1.4.0", "what a person brought is as good as ever: {:?}", outcome.errors);
+            continue;
+        }
+        assert_eq!(stage.web()[1], "1.11.0");
+        let told = "nothing is taken back: 5 versions right before it failed as well, and nobody looked whether 1.5.0, which stood \
+                    there before those, did: `tagboat rollback staging ghcr.io/acme/web --to 1.5.0` goes back to it";
+        assert!(outcome.errors.iter().any(|row| row.reason.ends_with(told)), "{:?}", outcome.errors);
+    }
+}
+
 pub(super) async fn a_registry_that_is_down_keeps_nothing_from_going_back(kind: Kind) {
     let stage = failed_after_two(kind).await;
     stage.tags.break_image(WEB, "it is down");
@@ -1416,6 +1443,7 @@ macro_rules! gates {
             time_that_passes_writes_nothing
             what_fails_goes_back_by_itself_once_and_is_held
             what_the_registry_has_no_more_is_passed_over_on_the_way_back
+            what_nobody_looked_at_is_no_way_back_where_all_after_it_failed
             a_registry_that_is_down_keeps_nothing_from_going_back
             history_tells_a_return_as_a_rollback_with_what_failed
             only_what_failed_in_time_goes_back_though_nobody_looked_at_once

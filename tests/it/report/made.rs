@@ -277,6 +277,7 @@ pub(super) fn watch(state: WatchState) -> Watch {
         is_late: false,
         state,
         failed_before: Default::default(),
+        not_looked_at: Default::default(),
     }
 }
 
