@@ -14,6 +14,7 @@ use crate::git::{GitError, Remote};
 use crate::model::commit::{CommitId, Sign};
 use crate::model::environment::{BranchName, EnvironmentName, Environments, Publish};
 use crate::model::file::RepoPath;
+use crate::model::gate::GateSpec;
 use crate::model::image::{ImageName, Written};
 use crate::model::observation::Heard;
 use crate::model::outcome::{Outcome, Trouble};
@@ -540,9 +541,20 @@ fn may_follow(outcome: &Outcome, environments: &Environments) -> Vec<Environment
     let moving = outcome.proposals.iter().filter(|proposal| moves(proposal.action));
     let mut moved: BTreeSet<EnvironmentName> = moving.map(|proposal| proposal.environment.clone()).collect();
     let mut following = BTreeSet::new();
+    // A soak of what came a moment ago does not pass in the same run; a pull request is opened while it lasts.
+    let soaks = |name: &EnvironmentName| {
+        environments.named(name).filter(|environment| environment.publish == Publish::Commit).is_some_and(
+            |environment| {
+                let is_soak = |gate: &GateSpec| matches!(gate, GateSpec::Soak { time, .. } if time.is_positive());
+                environment.gates.iter().any(is_soak)
+            },
+        )
+    };
     loop {
-        let next: BTreeSet<EnvironmentName> =
-            promote::followers(environments, &moved).filter(|name| !following.contains(*name)).cloned().collect();
+        let next: BTreeSet<EnvironmentName> = promote::followers(environments, &moved)
+            .filter(|name| !following.contains(*name) && !soaks(name))
+            .cloned()
+            .collect();
         if next.is_empty() {
             break;
         }

@@ -121,6 +121,22 @@ async fn a_dry_run_tells_the_first_step_and_writes_nothing() {
 }
 
 #[tokio::test]
+async fn a_dry_run_tells_of_no_step_that_has_to_soak_first() {
+    let following = async |publish: &str| {
+        let (_, tags) = scene();
+        let web = deployment("ghcr.io/acme/web:1.4.0");
+        let soaks = format!("after: dev\n    publish: {publish}\n    gates: {{soak: 1h}}\n");
+        let config = CONFIG.replacen("after: dev\n    publish: commit\n", &soaks, 1);
+        assert_ne!(config, CONFIG);
+        let files = [(".tagboat.yaml", config.as_str()), ("dev/web.yaml", &web), ("staging/web.yaml", &web)];
+        let remote = Arc::new(MemoryRemote::with(&[&files[..], &[("prod/web.yaml", &web)]].concat()));
+        pass(&remote, &tags, Mode::DryRun).await.unwrap().may_follow
+    };
+    assert_eq!(following("commit").await, [], "nor does what comes after it");
+    assert_eq!(following("pullRequest").await, ["staging".into()], "it is opened, and waits there");
+}
+
+#[tokio::test]
 async fn a_lost_race_is_planned_again_and_loses_nobodys_work() {
     let (remote, tags) = scene();
     remote.let_rival_push("dev/rival.yaml", "theirs\n");
