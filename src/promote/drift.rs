@@ -122,9 +122,9 @@ impl Comparing<'_> {
             let runs =
                 if at_counterpart.is_some() { format!("{runs} at the place that stands for this one") } else { runs };
             reasons.extend(match (is_ahead, has_run, is_known) {
-                (true, true, _) => Some(format!("{value} is ahead of {before}, which went back to {runs}")),
-                (true, false, _) => Some(format!("{value} is ahead of {before}, which runs {runs}")),
-                (false, false, true) => Some(format!("{value} never was in {before}, which runs {runs}")),
+                (true, true, _) => Some(format!("is ahead of {before}, which went back to {runs}")),
+                (true, false, _) => Some(format!("is ahead of {before}, which runs {runs}")),
+                (false, false, true) => Some(format!("never was in {before}, which runs {runs}")),
                 (false, _, _) => None,
             });
         }
@@ -137,7 +137,8 @@ impl Comparing<'_> {
             Some(Ordered::Promote) => format!(" (a hotfix, commit {})", shift.commit.short()),
             _ => format!(" (by {}, commit {})", shift.by, shift.commit.short()),
         });
-        Some(format!("{reason}{}", by.unwrap_or_default()))
+        // Who brought it stands beside it: what was done in the one before may be another's work.
+        Some(format!("{value}{} {reason}", by.unwrap_or_default()))
     }
 }
 

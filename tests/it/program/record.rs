@@ -225,11 +225,12 @@ fn status_shows_what_runs_where_what_comes_next_and_what_is_adrift() {
     scene.write("prod", "1.6.0", "Ahead", 5);
     let json = scene.json(&["status"]);
     let drift = json["environments"][1]["images"][0]["drift"].as_str().unwrap().to_owned();
-    assert!(drift.starts_with("1.6.0 is ahead of dev, which runs 1.5.0 (by A Person"), "{drift}");
+    assert!(drift.starts_with("1.6.0 (by A Person, commit "), "{drift}");
+    assert!(drift.ends_with(") is ahead of dev, which runs 1.5.0"), "{drift}");
     let folder = scene.people.folder.display().to_string();
     let checked = scene.world.tagboat(&["check", &folder]).ended(0);
     assert!(checked.out.contains("warning[drift]"), "{checked:?}");
-    assert!(words(&checked.out).contains("in prod: 1.6.0 is ahead of dev, which runs 1.5.0"), "{checked:?}");
+    assert!(words(&checked.out).contains("in prod: 1.6.0 (by A Person, commit "), "{checked:?}");
 
     scene.write("prod", "1.4.0", "Back", 6);
     let json = scene.json(&["status"]);
