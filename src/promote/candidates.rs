@@ -13,7 +13,7 @@ use crate::model::history::{Mover, Ordered, Past, Shift, TakenBack, Timeline};
 use crate::model::hold::Hold;
 use crate::model::image::{ImageName, Tag};
 use crate::model::observation::Observation;
-use crate::model::policy::{Pin, Select, Step};
+use crate::model::policy::{Group, Groups, Pin, Select, Step};
 use crate::model::proposal::Move;
 use crate::model::signature::{SignatureVerdict, SignatureWant};
 use crate::model::site::Value;
@@ -194,6 +194,8 @@ pub(super) struct Search<'a> {
     pub(super) watches: &'a [Watch],
     /// The group of every image.
     pub(super) groups: &'a BTreeMap<ImageName, String>,
+    /// The groups that move together.
+    pub(super) configured: &'a Groups,
     /// What was asked of versions that are watched no more.
     pub(super) late: &'a RefCell<Late>,
     /// Histories that have to be read before an answer is final.
@@ -330,15 +332,30 @@ impl Search<'_> {
         }
         let tag = step.to.tag.as_ref().map(ToString::to_string).unwrap_or_default();
         let to = &environment.name;
+        let group = self.configured.of(image);
+        let all = group.map_or_else(|| image.to_string(), |group| group.name.clone());
+        // An order names one tag, and so a group where all of it has the same.
+        let one = group.filter(|group| self.has_one_tag(group, name));
+        let one = one.map_or_else(|| image.to_string(), |group| group.name.clone());
         let why = if watch.stands() {
             format!(
-                "in {name}, it {told}: `tagboat rollback {name} {image}` goes back there, \
-                 `tagboat promote {image}:{tag} --to {to}` brings it all the same"
+                "in {name}, it {told}: `tagboat rollback {name} {all}` goes back there, \
+                 `tagboat promote {one}:{tag} --to {to}` brings it all the same"
             )
         } else {
-            format!("in {name}, it {told}: `tagboat promote {image}:{tag} --to {to}` brings it all the same")
+            format!("in {name}, it {told}: `tagboat promote {one}:{tag} --to {to}` brings it all the same")
         };
         Candidate::Held(Box::new(step), Holding::standing(why))
+    }
+
+    /// Whether everything of a group has the same tag in an environment.
+    fn has_one_tag(&self, group: &Group, name: &EnvironmentName) -> bool {
+        let is_its = |question: &&Question| {
+            question.environment == *name
+                && self.configured.of(&question.image).is_some_and(|own| own.name == group.name)
+        };
+        let own = self.decisions.iter().map(|decision| &decision.question).filter(is_its);
+        own.map(|question| &question.current.tag).collect::<BTreeSet<_>>().len() == 1
     }
 
     /// Returns what is known of a version whose time to go back by itself is over where it stands: that it failed in its time, or

@@ -104,6 +104,7 @@ pub fn promote(
         matching: &matching,
         watches,
         groups: &names,
+        configured: groups,
         late: &late,
         wants: &mut wants,
     };

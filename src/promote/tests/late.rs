@@ -87,6 +87,27 @@ fn what_failed_late_is_held_until_the_check_reports_success_on_any_commit_on_whi
 }
 
 #[test]
+fn what_failed_late_of_a_group_names_the_commands_of_the_group() {
+    let api = "ghcr.io/acme/api";
+    for (other, promoted) in [("1.3.0", "shop"), ("1.2.0", WEB)] {
+        let mut scene = scene();
+        let image = |name: &str| ImageGlob::parse(name).unwrap();
+        let groups = Groups(vec![Group { name: "shop".into(), images: vec![image(WEB), image(api)] }]);
+        scene.1.extend([decision(api, "dev", other), decision(api, "prod", "1.0.0")]);
+        scene.0.pasts.extend(observation(&[api]).pasts);
+        let commits: Vec<CommitId> = scene.0.line_of(&"dev".into()).to_vec();
+        scene.0.reports.extend(commits.iter().map(|commit| (commit.clone(), Ok(Vec::new()))));
+        scene.0.reports.insert(commits[60].clone(), report(CheckState::Failed, 10));
+        let proposals = promote(&scene.0, scene.1, &scene.2, &groups).proposals;
+        let prod = proposals.into_iter().find(|proposal| proposal.environment == "prod".into()).unwrap();
+        let expected = format!(
+            "`tagboat rollback dev shop` goes back there, `tagboat promote {promoted}:1.3.0 --to prod` brings it all the same"
+        );
+        assert!(prod.reason.as_ref().is_some_and(|reason| reason.ends_with(&expected)), "{:?}", prod.reason);
+    }
+}
+
+#[test]
 fn a_bound_that_is_reached_is_no_failure_and_holds_back_what_was_not_begun() {
     let mut scene = scene();
     let inquiry = run(&scene).forge.inquiries.into_keys().next().unwrap();
