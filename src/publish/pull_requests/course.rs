@@ -203,7 +203,9 @@ fn kept_elsewhere<'a>(
             && !head.images.is_disjoint(&wanted_images)
     };
     if let Some(head) = standing.heads.iter().find(|head| head.is_order && is_same(head)) {
-        return Some(ordered(&head.name));
+        let is_open = others.clone().any(|one| one.state == State::Open && one.head == head.name);
+        let is_closed = standing.pull_requests.is_some() && !is_open;
+        return Some(if is_closed { unopened(&head.name) } else { ordered(&head.name) });
     }
     let wish = wish(wanted);
     let wishes: Vec<Wish> = environments.into_iter().map(|environment| Wish { environment, ..wish.clone() }).collect();

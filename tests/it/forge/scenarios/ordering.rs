@@ -134,6 +134,13 @@ pub(in crate::forge) async fn what_was_ordered_keeps_everything_else_away_when_i
         assert!(said.contains(&expected.as_str()), "{said:?}");
         assert_eq!((stage.states(), stage.runs().as_str()), (vec![Stands::Open], "1.5.0"));
     }
+    stage.store.change(1, |pull| pull.state = Stands::Closed);
+    let outcome = stage.outcome("mirror", 11).await;
+    let said: Vec<&str> = outcome.proposals.iter().filter_map(|one| one.reason.as_deref()).collect();
+    let closed = format!(
+        "a person ordered what stands in {HEAD}, and no pull request is open for it: order it again, or remove the branch"
+    );
+    assert!(said.contains(&closed.as_str()), "{said:?}");
 }
 
 pub(in crate::forge) async fn a_downgrade_that_says_it_was_ordered_forward_is_a_persons_to_merge(kind: Kind) {
