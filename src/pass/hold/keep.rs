@@ -13,7 +13,9 @@ use crate::model::proposal::{Action, Proposal};
 use crate::model::pull_request::{LABEL_HOLD, Listing, PullRequest};
 use crate::observe::tree::CommitFiles;
 use crate::pass::hold::proposed::{self, Place, Proposed, SPENT, Standing, among};
-use crate::pass::hold::{HoldError, ProposeError, change, edit, held_on, parsed, standing, text_of};
+use crate::pass::hold::{
+    HoldError, Meant, Order, ProposeError, change, edit, edited, held_on, parsed, standing, text_of,
+};
 use crate::pass::run::{Mode, Run};
 use crate::pass::{PassError, blocking};
 use crate::publish::held::HoldChange;
@@ -110,6 +112,25 @@ async fn reword(place: Place<'_>, open: &PullRequest, before: &Proposed) -> Resu
 pub(super) async fn remove(place: Place<'_>, before: &Proposed) -> Result<Proposal, ProposeError> {
     let nothing = HoldChange::default();
     proposed::propose(place, Some(before), (&nothing, &nothing), edit(&[], String::new())).await
+}
+
+/// Takes a branch away of which a release would leave nothing, and whose pull request is closed: an order that was cut short has left it.
+pub(super) async fn left_behind(
+    place: Place<'_>,
+    text: &str,
+    (order, meant): (&Order, &Meant),
+) -> Result<Option<Proposal>, HoldError> {
+    let Some(seen) = proposed::seen(place).await?.filter(|seen| seen.is_own) else { return Ok(None) };
+    let (after, ordered) = match edited(&standing(text, Some(&seen))?, place.config, (order, meant)) {
+        Ok(edited) => edited,
+        Err(HoldError::NotHeld { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let change = change(&parsed(text)?, &parsed(&after)?, &ordered);
+    if !change.held.is_empty() || !change.released.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(proposed::propose(place, Some(&seen), (&change, &ordered), edit(text.as_bytes(), after)).await?))
 }
 
 /// Returns a branch that the base has wholly, so that nothing of it is left.

@@ -287,7 +287,7 @@ async fn once(given: &Holding<'_>, order: &Order) -> Result<Option<Outcome>, Hol
             String::new()
         }
         Err(HoldError::NotHeld { what, advice }) => {
-            if let Some(proposal) = left_behind(place, &text, (order, &meant)).await? {
+            if let Some(proposal) = keep::left_behind(place, &text, (order, &meant)).await? {
                 return Ok(Some(Outcome { proposals: vec![proposal], holds: Some(there), ..Outcome::default() }));
             }
             let advice = held_by_order(place, (order, &meant)).await?.unwrap_or(advice);
@@ -338,25 +338,6 @@ async fn released_there(
     let head = before.head.clone();
     let proposal = proposed::propose(place, Some(&before), (&change, &ordered), edit(&bytes, after)).await;
     proposal.map(Some).map_err(|source| HoldError::StillHeld { head, source })
-}
-
-/// Takes a branch away of which a release would leave nothing, and whose pull request is closed: an order that was cut short has left it.
-async fn left_behind(
-    place: Place<'_>,
-    text: &str,
-    (order, meant): (&Order, &Meant),
-) -> Result<Option<Proposal>, HoldError> {
-    let Some(seen) = proposed::seen(place).await?.filter(|seen| seen.is_own) else { return Ok(None) };
-    let (after, ordered) = match edited(&standing(text, Some(&seen))?, place.config, (order, meant)) {
-        Ok(edited) => edited,
-        Err(HoldError::NotHeld { .. }) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let change = change(&parsed(text)?, &parsed(&after)?, &ordered);
-    if !change.held.is_empty() || !change.released.is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(proposed::propose(place, Some(&seen), (&change, &ordered), edit(text.as_bytes(), after)).await?))
 }
 
 /// Reads the file of holds as it is on the base; nothing where there is none.
