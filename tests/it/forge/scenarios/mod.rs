@@ -141,14 +141,11 @@ impl Stage {
         let mirror = Mirror::open(&self.scratch.path(mirror), url, Access::None, environment(None)).unwrap();
         let cache = self.cache.as_ref().map(|path| Cache::open(path, Arc::new(SystemClock)));
         let remote: Arc<dyn Remote> = Arc::new(mirror.with_keys(self.keys()));
-        Passing {
-            remote,
-            tags: &self.tags,
-            now: &format!("2026-11-20T{hour:02}:00:00Z"),
-            publishing: Publishing::Forge(forge),
-        }
-        .pass_with(&cache.unwrap_or_else(tagboat::pass::setup::no_cache), mode)
-        .await
+        let (cache, now) =
+            (cache.unwrap_or_else(tagboat::pass::setup::no_cache), format!("2026-11-20T{hour:02}:00:00Z"));
+        let passing = Passing { remote, tags: &self.tags, now: &now, publishing: Publishing::Forge(forge) };
+        // Stories have many passes, and each of their futures would be as large.
+        Box::pin(passing.pass_with(&cache, mode)).await
     }
 
     /// The keys that Tagboat signs with.
