@@ -63,7 +63,7 @@ impl Looked {
             Ok(_) => self.there.insert(value.clone()),
             Err(SourceError::Absent(_)) => {
                 self.gone.insert(value.clone(), "the registry has it no more".to_owned());
-                return false;
+                false
             }
             Err(error @ (SourceError::Unknown(_) | SourceError::Failed(_))) => {
                 let reason = format!("whether the registry still has {value} could not be asked: {error}");
