@@ -142,3 +142,20 @@ async fn folders_that_change_places_and_a_file_that_is_split_let_nothing_through
         soaks(&scene, &[(10, &[(files[0], Some(both(":1.5.0")))]), (10, &split)], prod).await;
     }
 }
+
+#[tokio::test]
+async fn what_is_raised_by_a_move_soaks_from_then_on_where_another_place_has_had_it_for_long() {
+    let shop = "k8s/prod/shop/web.yaml";
+    let begun = || {
+        let files = ["k8s/dev/shop/web.yaml", "k8s/dev/blog/web.yaml", shop, "k8s/prod/blog/web.yaml"];
+        let scene = Scene::new(&soaking("k8s/dev", "k8s/prod"), &files, ":1.4.0", &["1.4.0", "1.5.0"]);
+        steps(&scene, &[&[("k8s/dev/blog/web.yaml", web(":1.5.0"))]], 2);
+        scene
+    };
+    let within: Step<'_> = &[(RAISED, None), ("k8s/dev/apps/shop/web.yaml", web(":1.5.0"))];
+    let wider = soaking("k8s/dev", "k8s/prod").replace("[k8s/dev/**]", "[k8s/dev/blog/**, envs/dev/**]");
+    let out: Step<'_> = &[(RAISED, None), ("envs/dev/shop/web.yaml", web(":1.5.0")), (FILE, Some(wider))];
+    for way in [&[(10, [(RAISED, web(":1.5.0"))].as_slice())], &[(10, within)], &[(10, out)]] {
+        soaks(&begun(), way, shop).await;
+    }
+}

@@ -99,8 +99,19 @@ pub struct Shift {
     pub changes: Vec<Change>,
 }
 
+impl Shift {
+    /// Whether it let a value come in the place of another one at any place, also where the file of that was moved meanwhile.
+    fn puts_in_place(&self, value: &Value) -> bool {
+        let came = |change: &Change| {
+            change.to.as_ref() == Some(value) && change.from.as_ref().is_some_and(|from| from != value)
+        };
+        self.steps.iter().any(|(_, came)| came == value) || self.changes.iter().any(came)
+    }
+}
+
 /// A change that led to what the base branch holds and is no step of its first-parent line: a merged commit's, one of a file
-/// before it was moved here, what a forced push undid, or what several commits did to one file with a gap in between. It tells who took what back, and never since when.
+/// before it was moved here, what a forced push undid, or what several commits did to one file with a gap in between. It tells who took what back, and of since when
+/// only that nothing stands for longer than since it came to its file, wherever that was then.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Aside {
     /// The change, as far as its own files tell.
@@ -140,7 +151,11 @@ impl Timeline {
 
     /// Returns the least time for which a value that stands there now has stood: at every place where it stands.
     pub fn since(&self, value: &Value) -> Timestamp {
-        self.deployed(value).map_or(self.oldest, |index| self.shifts[index].landed)
+        let since = self.deployed(value).map_or(self.oldest, |index| self.shifts[index].landed);
+        // A place may have been raised where its file stood before it was moved here.
+        let is_meant = |aside: &&Aside| aside.was_here && aside.shift.puts_in_place(value);
+        let before = self.asides.iter().filter(is_meant).map(|aside| aside.shift.landed);
+        before.chain([since]).max().unwrap_or(since)
     }
 
     /// Returns a value as it is written there: a digest beside the tag may stand on one side alone.
@@ -156,10 +171,9 @@ impl Timeline {
     ///
     /// `None` where the value has stood there for longer than history was read.
     pub fn deployed(&self, value: &Value) -> Option<usize> {
-        self.shifts.iter().position(|shift| {
-            shift.steps.iter().any(|(_, came)| came == value)
-                || (shift.to.contains(value) && !shift.from.contains(value))
-        })
+        self.shifts
+            .iter()
+            .position(|shift| shift.puts_in_place(value) || (shift.to.contains(value) && !shift.from.contains(value)))
     }
 
     /// Follows the places where a value stands back through what gave way to what there, each as far as a value that is

@@ -1,7 +1,7 @@
 //! What goes along with a reference whose file is moved and changed, or copied and taken out later: what somebody took back there.
 //!
 //! Entry point: [`Walk::carry_over`]. It is told by the image and the environment, and by no likeness of files. What is found stands
-//! beside the line: it tells who took what back, and never since when.
+//! beside the line: it tells who took what back, and at most that something stands for less long than the line says.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
