@@ -83,13 +83,13 @@ async fn what_stands_in_the_merge_queue_costs_no_more_than_what_waits() {
 
 #[tokio::test]
 async fn what_a_person_or_a_gate_stops_is_taken_out_of_the_merge_queue() {
-    crate::forge::scenarios::queueing::what_a_person_or_a_gate_stops_is_taken_out_of_the_queue(GITHUB).await;
+    Box::pin(crate::forge::scenarios::queueing::what_a_person_or_a_gate_stops_is_taken_out_of_the_queue(GITHUB)).await;
 }
 
 #[tokio::test]
 async fn what_the_merge_queue_has_thrown_out_waits_for_another_head_or_base() {
     use crate::forge::scenarios::queueing::what_a_queue_has_thrown_out_waits_for_another_head_or_base;
-    what_a_queue_has_thrown_out_waits_for_another_head_or_base(GITHUB, "failed_checks").await;
+    Box::pin(what_a_queue_has_thrown_out_waits_for_another_head_or_base(GITHUB, "failed_checks")).await;
 }
 
 #[tokio::test]

@@ -146,13 +146,13 @@ async fn a_merge_names_the_commit_that_was_judged() {
 
 #[tokio::test]
 async fn what_a_person_or_a_gate_stops_is_taken_off_the_merge_train() {
-    crate::forge::scenarios::queueing::what_a_person_or_a_gate_stops_is_taken_out_of_the_queue(GITLAB).await;
+    Box::pin(crate::forge::scenarios::queueing::what_a_person_or_a_gate_stops_is_taken_out_of_the_queue(GITLAB)).await;
 }
 
 #[tokio::test]
 async fn what_the_merge_train_has_thrown_out_waits_for_another_head_or_base() {
     use crate::forge::scenarios::queueing::what_a_queue_has_thrown_out_waits_for_another_head_or_base;
-    what_a_queue_has_thrown_out_waits_for_another_head_or_base(GITLAB, "GitLab does not list why").await;
+    Box::pin(what_a_queue_has_thrown_out_waits_for_another_head_or_base(GITLAB, "GitLab does not list why")).await;
 }
 
 #[tokio::test]
