@@ -13,6 +13,7 @@ COPY Cargo.toml Cargo.lock LICENSE-MIT LICENSE-APACHE README.md ./
 COPY src src
 COPY config config
 COPY benches benches
+COPY fuzz fuzz
 COPY tests/it/main.rs tests/it/main.rs
 COPY tests/real/main.rs tests/real/main.rs
 RUN cargo build --locked --release --bin tagboat
