@@ -110,8 +110,9 @@ impl Shift {
 }
 
 /// A change that led to what the base branch holds and is no step of its first-parent line: a merged commit's, one of a file
-/// before it was moved here, what a forced push undid, or what several commits did to one file with a gap in between. It tells who took what back, and of since when
-/// only that nothing stands for longer than since it came to its file, wherever that was then.
+/// before it was moved here, what a forced push undid, or what several commits did to one file with a gap in between. It
+/// tells who took what back, and of since when only that nothing stands for longer than since it came to its file, wherever
+/// that was then.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Aside {
     /// The change, as far as its own files tell.
