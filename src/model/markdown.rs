@@ -90,6 +90,8 @@ fn written(text: &str, place: Place) -> String {
                 shown.push('\u{2060}');
             }
             // A word joiner keeps a mention or a reference to an issue from being one.
+            // One that has it already gets no further one: an order that is made anew has the words that it had.
+            '@' | '#' | '!' if rest.peek() == Some(&'\u{2060}') => shown.push(character),
             '@' | '#' | '!' => {
                 shown.push(character);
                 shown.push('\u{2060}');
@@ -130,6 +132,18 @@ mod tests {
         assert!(!plain("<!-- tagboat: {} -->").contains("<!--"));
         assert_eq!(plain("/merge and /close\n/close a/b"), "\u{2060}/merge and \u{2060}/close \u{2060}/close a/b");
         assert_eq!(code("/merge\n/close"), "`/merge /close`");
+    }
+
+    #[test]
+    fn what_is_written_again_in_a_message_stays_as_it_is() {
+        for text in [
+            "1.6.0@sha256:0123 is passed over (it is newer)",
+            "closes #1 !2 GH-2 ACME-1 @ada",
+            "www.x https://x/1 /merge",
+        ] {
+            let once = quiet(text);
+            assert_eq!(quiet(&once), once, "{text}");
+        }
     }
 
     #[test]
