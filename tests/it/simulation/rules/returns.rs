@@ -11,7 +11,7 @@ use tagboat::model::pull_request::CheckState;
 
 use super::gates::ends;
 use super::holds::{HOLDS, Held, held, holds};
-use super::{Stage, Verdict, view, violated};
+use super::{Stage, Verdict, counts_introduced, view, violated};
 use crate::simulation::ledger::{Landing, Step, is_lower};
 use crate::simulation::moving::MOVING;
 use crate::simulation::session::Session;
@@ -149,7 +149,11 @@ pub(super) fn is_no_older_try(world: &World, session: &Session, step: &Step, bas
     let lowered = landings[base].lowered.get(&(step.environment, step.image)).unwrap_or(&none);
     // What that person put there themselves is theirs, also where it comes to another place.
     let is_tried = |(left, instead): &&(String, String)| {
-        is_lower(&step.to.tag, left) && step.to.tag != *instead && is_followed(left) && step.image != MOVING
+        is_lower(&step.to.tag, left)
+            && step.to.tag != *instead
+            && is_followed(left)
+            && step.image != MOVING
+            && !came_since(world, step, left, base)
     };
     if let Some((left, instead)) = lowered.iter().find(is_tried) {
         let (name, image) = (environment.name, short(step.image));
@@ -171,6 +175,23 @@ pub(super) fn is_no_older_try(world: &World, session: &Session, step: &Step, bas
         }
     }
     Ok(())
+}
+
+/// Whether soak counts from the introduction, and what comes came to an environment before later than what a person left: it is no
+/// version of before that is tried in its place.
+fn came_since(world: &World, step: &Step, left: &str, base: usize) -> bool {
+    let landings = &world.ledger.landings[..=base];
+    let came = |before: usize, tag: &str| {
+        let has = |landing: &Landing| landing.values(before, step.image).any(|value| value.tag == tag);
+        let is_new = |at: &usize| has(&landings[*at]) && (*at == 0 || !has(&landings[*at - 1]));
+        (0..landings.len()).rev().find(is_new)
+    };
+    let mut before = world.setting.environments[step.environment].after.iter();
+    counts_introduced(&world.setting, step.environment)
+        && before.any(|before| match (came(*before, &step.to.tag), came(*before, left)) {
+            (Some(to), left) => left.is_none_or(|left| left < to),
+            (None, _) => false,
+        })
 }
 
 /// Judges a change by which Tagboat goes back by itself.
