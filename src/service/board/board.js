@@ -32,6 +32,7 @@
 
   // The filter: rows that hold every word stay. Its text is part of the address.
   let said;
+  let left = "";
   const apply = (aloud) => {
     const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
@@ -46,8 +47,11 @@
       const own = section.querySelectorAll("[data-row]");
       section.hidden = words.length > 0 && own.length > 0 && [...own].every((row) => row.hidden);
     }
+    left = words.length ? `${shown} of ${rows.length} rows` : "";
+    if (!aloud) return;
+    // Once the typing has ended; a page that is made fresh meanwhile takes nothing of it back.
     clearTimeout(said);
-    if (aloud) said = setTimeout(() => { live.textContent = words.length ? `${shown} of ${rows.length} rows` : ""; }, 300);
+    said = setTimeout(() => { live.textContent = left; }, 300);
   };
   filter.addEventListener("input", () => {
     const address = new URL(location.href);
