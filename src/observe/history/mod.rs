@@ -30,6 +30,7 @@ use crate::observe::history::former::Former;
 use crate::observe::history::walk::Walk;
 
 pub use crate::observe::history::former::Configuration;
+pub use crate::observe::history::named::namesakes;
 pub use crate::observe::history::words::kept;
 
 /// How many commits are read at most. A version that was taken back longer ago is forgotten; `hold` keeps it for ever.

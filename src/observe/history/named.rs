@@ -1,10 +1,10 @@
 //! Which place of a file is which of an older version of it, as far as names tell.
 //!
-//! Entry point: [`by_name`]. What several places are called, or what was renamed, is left to whoever asks.
+//! Entry points: [`by_name`] and [`namesakes`]. What several places are called, or what was renamed, is left to whoever asks.
 
 use std::collections::HashMap;
 
-use crate::model::site::Named;
+use crate::model::site::{Named, Site};
 use crate::observe::history::versions::Placed;
 
 /// The places of two versions of a file, by their positions.
@@ -43,6 +43,12 @@ pub(super) fn by_name(old: &[Placed], new: &[Placed]) -> Told {
         told.pairs.extend(pairs);
     }
     told
+}
+
+/// Pairs references of two versions of a file likewise: the old one and the new one, by their positions.
+pub fn namesakes(old: &[&Site], new: &[&Site]) -> Vec<(usize, usize)> {
+    let placed = |sites: &[&Site]| sites.iter().map(|site| Placed::of(site)).collect::<Vec<_>>();
+    by_name(&placed(old), &placed(new)).pairs
 }
 
 /// Returns the place of each name; nothing where several bear it.

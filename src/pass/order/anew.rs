@@ -23,6 +23,7 @@ use crate::model::image::ImageName;
 use crate::model::proposal::{Action, Move, Proposal};
 use crate::model::pull_request::HeadBranch;
 use crate::model::site::{Site, Value};
+use crate::observe::history::namesakes;
 use crate::pass::order::standing::Again;
 use crate::pass::order::words::{Held, Words};
 use crate::pass::order::{add_holds, read_holds};
@@ -234,8 +235,16 @@ fn is_same(one: &Hold, other: &Hold) -> bool {
     (&one.image, &one.tag, &one.environment) == (&other.image, &other.tag, &other.environment)
 }
 
-/// The places of one file that went from one version to another: how many they are, and to which one.
-type Places = BTreeMap<(RepoPath, ImageName, String), (Value, usize)>;
+/// The places of one file that went from one version to another, by the file as it was.
+struct Left {
+    to: Value,
+    /// Which of all places of their image they are there.
+    which: BTreeSet<usize>,
+    all: Vec<Site>,
+}
+
+/// What a head changed, by file, image and the version that was left.
+type Places = BTreeMap<(RepoPath, ImageName, String), Left>;
 
 /// Tells which places a head changed.
 fn places(both: &[Both], words: &Words<'_>, surroundings: &Surroundings, limits: &Limits) -> Result<Places, String> {
@@ -250,24 +259,30 @@ fn places(both: &[Both], words: &Words<'_>, surroundings: &Surroundings, limits:
         if before.len() != after.len() {
             return Err(odd());
         }
-        let moved =
-            before.iter().zip(&after).filter(|(one, other)| (&one.image, &one.value) != (&other.image, &other.value));
-        for (one, other) in moved {
+        for (at, (one, other)) in before.iter().zip(&after).enumerate() {
+            if (&one.image, &one.value) == (&other.image, &other.value) {
+                continue;
+            }
             let is_said = |(image, from, to): &&(ImageName, String, Value)| {
                 (one.image.as_ref(), other.image.as_ref()) == (Some(image), Some(image))
                     && one.value.to_string() == *from
                     && other.value == *to
             };
             let (image, from, to) = words.steps.iter().find(is_said).ok_or_else(odd)?;
-            let known = found.entry((file.clone(), image.clone(), from.clone())).or_insert((to.clone(), 0));
-            if known.0 != *to {
+            let is_its = |site: &&Site| site.image.as_ref() == Some(image);
+            let known = found.entry((file.clone(), image.clone(), from.clone())).or_insert_with(|| Left {
+                to: to.clone(),
+                which: BTreeSet::new(),
+                all: before.iter().filter(is_its).cloned().collect(),
+            });
+            if known.to != *to {
                 return Err(format!("places of {file} that ran {from} of {image} go to different versions"));
             }
-            known.1 += 1;
+            known.which.insert(before[..at].iter().filter(is_its).count());
         }
     }
     let is_there = |(image, from, to): &&(ImageName, String, Value)| {
-        found.iter().any(|((_, found, was), (goes, _))| (found, was, goes) == (image, from, to))
+        found.iter().any(|((_, found, was), left)| (found, was, &left.to) == (image, from, to))
     };
     match words.steps.iter().find(|step| !is_there(step)) {
         Some((image, ..)) => Err(format!("its head does not move {image} as its trailers say")),
@@ -285,15 +300,18 @@ fn moves(
 ) -> Result<Vec<Move>, String> {
     let observation = &planned.observation;
     let mut all: Vec<Move> = Vec::new();
-    for ((file, image, from), (to, count)) in places {
+    for ((file, image, from), left @ Left { to, which, .. }) in places {
         let questions = planned.promoted.decisions.iter().map(|decision| &decision.question);
         let mut questions = questions.filter(|one| one.environment == environment.name && one.image == *image);
         let question = questions.find(|one| one.current.to_string() == *from);
         let own = question.into_iter().flat_map(|one| &one.sites).copied();
         let sites: Vec<usize> = own.filter(|site| observation.sites[*site].file == *file).collect();
-        let Some(question) = question.filter(|_| sites.len() == *count) else {
-            return Err(differs((&observation.sites, environment), (file, image, from), (sites.len(), *count)));
+        let Some(question) = question.filter(|_| sites.len() == which.len()) else {
+            return Err(differs((&observation.sites, environment), (file, image, from), (sites.len(), which.len())));
         };
+        if is_elsewhere(left, (&observation.sites, environment), (file, image), &sites) {
+            return Err(format!("{file} has {from} of {image} elsewhere by now, and not where it was to leave"));
+        }
         let dated = words.dated.get(&(image.clone(), to.to_string())).copied();
         match all.iter_mut().find(|one| (&one.image, &one.from, &one.to) == (image, &question.current, to)) {
             Some(known) => known.sites.extend(sites),
@@ -311,6 +329,24 @@ fn moves(
         }
     }
     Ok(all)
+}
+
+/// Whether other places run by now what some were to leave, as far as names tell.
+fn is_elsewhere(
+    left: &Left,
+    (sites, environment): (&[Site], &Environment),
+    (file, image): (&RepoPath, &ImageName),
+    found: &[usize],
+) -> bool {
+    let is_here = |(_, site): &(usize, &Site)| {
+        site.file == *file
+            && site.branch == environment.branch
+            && site.image.as_ref() == Some(image)
+            && site.skipped.is_none()
+    };
+    let (which, now): (Vec<usize>, Vec<&Site>) = sites.iter().enumerate().filter(is_here).unzip();
+    let before: Vec<&Site> = left.all.iter().collect();
+    namesakes(&before, &now).iter().any(|(old, new)| left.which.contains(old) != found.contains(&which[*new]))
 }
 
 /// Says what stands at places by now that do not run what they ran.

@@ -199,6 +199,35 @@ pub(in crate::forge) async fn what_is_not_as_it_was_ordered_is_left_and_says_wha
     assert_eq!((stage.only().labels.len(), stage.only().comments.len()), (1, 0));
 }
 
+/// As many places run what was to leave, and none of them is the one that was to go back.
+pub(in crate::forge) async fn an_order_is_made_anew_at_the_places_that_it_names_and_at_no_other(kind: Kind) {
+    let both = |rows: [(&str, &str); 2]| {
+        let row = |(name, tag)| format!("  - name: {name}\n    image: {WEB}:{tag}\n");
+        format!("apiVersion: v1\nkind: Pod\nspec:\n  containers:\n{}", rows.map(row).concat())
+    };
+    let ordered = async || {
+        let stage = Stage::new(kind, PLAIN);
+        stage.list(&["1.3.0", "1.4.0", "1.5.0"]);
+        stage.push("main", "prod/web.yaml", &both([("web", "1.4.0"), ("worker", "1.3.0")]));
+        stage.push("main", "prod/web.yaml", &both([("web", "1.5.0"), ("worker", "1.3.0")]));
+        stage.order(8, rollback()).await;
+        assert_eq!(stage.at_head("prod/web.yaml"), both([("web", "1.4.0"), ("worker", "1.3.0")]));
+        stage
+    };
+    let stage = ordered().await;
+    let before = stage.only();
+    stage.push("main", "prod/web.yaml", &both([("web", "1.3.0"), ("worker", "1.5.0")]));
+    let reasons = stage.reasons(9).await;
+    let expected = "prod/web.yaml has 1.5.0 of ghcr.io/acme/web elsewhere by now, and not where it was to leave";
+    assert!(reasons.contains(expected) && reasons.contains("tagboat rollback prod"), "{reasons}");
+    assert_eq!(stage.only().sha, before.sha);
+    // Where it stands in its file makes no other place of it.
+    let stage = ordered().await;
+    stage.push("main", "prod/web.yaml", &both([("worker", "1.3.0"), ("web", "1.5.0")]));
+    assert_eq!(stage.of_order(9).await.0, Action::Updated);
+    assert_eq!(stage.at_head("prod/web.yaml"), both([("worker", "1.3.0"), ("web", "1.4.0")]));
+}
+
 pub(in crate::forge) async fn only_what_was_signed_here_is_signed_again(kind: Kind) {
     let mut stage = Stage::new(kind, &format!("{AUTO}commit: {{sign: ssh}}\n"));
     stage.push("main", "prod/web.yaml", &manifest("1.5.0"));

@@ -253,6 +253,7 @@ macro_rules! scenarios {
                 an_order_on_the_branch_of_its_environment_is_made_anew_there
                 a_label_has_an_order_of_every_kind_made_anew_in_the_same_words
                 what_is_not_as_it_was_ordered_is_left_and_says_what_changed
+                an_order_is_made_anew_at_the_places_that_it_names_and_at_no_other
                 only_what_was_signed_here_is_signed_again
                 what_the_forge_signs_is_ordered_again_and_not_made_anew
                 what_an_order_said_of_its_gates_is_said_of_its_new_head_and_nothing_else
