@@ -42,14 +42,24 @@ enum Says {
     Unknown,
 }
 
-/// Finds what is looked at, as the ledger tells, however long ago it came.
-fn watched(world: &World, base: usize, (environment, image): (usize, usize), value: &Value) -> Option<Watched> {
+/// Finds what is looked at, as the ledger tells, however long ago it came: what came last to any of its places.
+fn watched(world: &World, base: usize, key: (usize, usize), value: &Value) -> Option<Watched> {
+    // It came last with the commit by which it has stood at one of its places ever since: another place may have lost it meanwhile.
+    let places = 0..world.ledger.landings[base].values(key.0, key.1).count();
+    let brought = places.filter_map(|place| came_to(world, base, (key, place), value)).max()?;
+    watched_since(world, base, key.0, brought)
+}
+
+/// Returns the landing by which a place has had a value ever since.
+fn came_to(world: &World, base: usize, (key, place): ((usize, usize), usize), value: &Value) -> Option<usize> {
+    let has = |at: &usize| world.ledger.landings[*at].values(key.0, key.1).nth(place) == Some(value);
+    (0..=base).rev().take_while(has).last().filter(|at| *at > 0)
+}
+
+/// Finds what is looked at of what came with a landing.
+fn watched_since(world: &World, base: usize, environment: usize, brought: usize) -> Option<Watched> {
     let landings = &world.ledger.landings[..=base];
     let on_failure = world.setting.environments[environment].on_failure?;
-    let has = |at: usize, place: usize| landings[at].values(environment, image).nth(place) == Some(value);
-    // It came last with the commit by which it has stood at one of its places ever since: another place may have lost it meanwhile.
-    let came_to = |place: usize| (0..=base).rev().take_while(|at| has(*at, place)).last().filter(|at| *at > 0);
-    let brought = (0..landings[base].values(environment, image).count()).filter_map(came_to).max()?;
     let came = &landings[brought];
     if came.brought.by == By::Person || came.brought.way != Way::Forward {
         return None;
@@ -231,7 +241,9 @@ pub(super) fn judge(
     for step in moves {
         let what = format!("{name} {}: {} back to {}", short(step.image), step.from, step.to);
         let key = (environment, step.image);
-        let watched = watched(world, base, key, &step.from);
+        // At another place a person may have brought it again.
+        let came = came_to(world, base, (key, step.place), &step.from);
+        let watched = came.and_then(|came| watched_since(world, base, environment, came));
         let is_due = |watched: &Watched| {
             let within = SignedDuration::from_mins(on_failure.within);
             watched.until + within > session.now && watched.says(world, session, environment) == Says::Failed
