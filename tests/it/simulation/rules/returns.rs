@@ -79,7 +79,10 @@ fn watched_since(world: &World, base: usize, environment: usize, brought: usize)
     let commits = |all: &mut dyn Iterator<Item = usize>| -> Vec<CommitId> {
         ends(all).into_iter().map(|at| landings[at].commit.clone()).collect()
     };
-    let in_time = commits(&mut own.iter().copied().filter(|at| landings[*at].told <= until));
+    // What lies beneath a commit had come when that was made, whatever its own time says.
+    let had_come = |at: &usize| world.git.commit(&landings[*at].commit).time <= until;
+    let last = (brought..=base).rev().find(had_come).unwrap_or(brought);
+    let in_time = commits(&mut own.iter().copied().filter(|at| *at <= last));
     let stood = commits(&mut (brought..=base).rev());
     Some(Watched { brought, until, commits: commits(&mut own.into_iter()), in_time, stood })
 }
