@@ -1,15 +1,18 @@
 //! Whose head branches are, by the configuration of now and of when they were made.
 //!
-//! Entry points: [`look`] and [`take_along`]. Whoever gives commits another author has not pushed to what stands.
+//! Entry points: [`look`], [`take_along`] and [`style_at`]. Whoever gives commits another author has not pushed to what stands.
 
 use std::sync::Arc;
 
+use crate::config::repository;
 use crate::git::{GitError, Remote};
 use crate::model::commit::{CommitId, CommitStyle};
 use crate::model::environment::BranchName;
+use crate::model::file::RepoPath;
 use crate::model::pull_request::HeadBranch;
+use crate::observe::history::Past;
 use crate::observe::tree::CommitFiles;
-use crate::pass::run;
+use crate::pass::run::{self, CONFIG_FILE, MAX_CONFIG};
 use crate::publish::pull_requests::Desired;
 use crate::publish::pull_requests::heads::{self, Own};
 
@@ -57,4 +60,13 @@ fn style(remote: &Arc<dyn Remote>, branch: &BranchName, parent: &CommitId) -> Op
     let files = CommitFiles::new(Arc::clone(remote), parent);
     let files = files.inspect_err(|error| tracing::debug!(%parent, %error, "its files cannot be listed")).ok()?;
     run::read_config(&files, branch).ok().map(|was| was.commit)
+}
+
+/// The same, told by a history.
+pub(super) fn style_at(past: &dyn Past, parent: &CommitId) -> Option<CommitStyle> {
+    let file = RepoPath::new(CONFIG_FILE).expect("the name is plain");
+    let bytes = past.file(parent, &file, MAX_CONFIG);
+    let bytes =
+        bytes.inspect_err(|error| tracing::debug!(%parent, %error, "its configuration cannot be read")).ok()??;
+    repository::parse(CONFIG_FILE, &bytes).ok().map(|was| was.commit)
 }

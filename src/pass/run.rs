@@ -48,7 +48,7 @@ use crate::{manifest, observe::files::Files};
 pub const CONFIG_FILE: &str = ".tagboat.yaml";
 
 /// The longest configuration file that is read, in bytes.
-const MAX_CONFIG: u64 = 1 << 20;
+pub(super) const MAX_CONFIG: u64 = 1 << 20;
 
 /// How often a push that lost a race is planned anew before the pass gives up.
 pub(super) const MAX_RACES: u32 = 5;

@@ -201,6 +201,10 @@ impl Past for RemotePast {
         self.past().message(commit)
     }
 
+    fn file(&self, commit: &CommitId, path: &RepoPath, limit: u64) -> Result<Option<Vec<u8>>, GitError> {
+        self.past().file(commit, path, limit)
+    }
+
     fn heads(&self, is_meant: &dyn Fn(&BranchName) -> bool) -> Result<Vec<(BranchName, Head)>, GitError> {
         self.past().heads(is_meant)
     }
@@ -221,6 +225,10 @@ impl Past for RemotePast {
 impl<T: Past + ?Sized> Past for Arc<T> {
     fn message(&self, commit: &CommitId) -> Option<String> {
         (**self).message(commit)
+    }
+
+    fn file(&self, commit: &CommitId, path: &RepoPath, limit: u64) -> Result<Option<Vec<u8>>, GitError> {
+        (**self).file(commit, path, limit)
     }
 
     fn heads(&self, is_meant: &dyn Fn(&BranchName) -> bool) -> Result<Vec<(BranchName, Head)>, GitError> {

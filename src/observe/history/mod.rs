@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use crate::cache::Cache;
 use crate::git::local::LocalHistory;
 use crate::git::log::Line;
-use crate::git::{Beneath, BlobId, GitError, Head, Remote};
+use crate::git::{Beneath, BlobId, EntryKind, GitError, Head, Remote, TreeEntry};
 use crate::manifest::{self, Surroundings};
 use crate::model::commit::CommitId;
 use crate::model::environment::{BranchName, EnvironmentName, Environments};
@@ -150,6 +150,15 @@ pub trait Past: Send + Sync {
         None
     }
 
+    /// Reads a file of a commit beneath a branch that was listed, of at most `limit` bytes; `None` where it is not there.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`] when it cannot be read.
+    fn file(&self, _commit: &CommitId, _path: &RepoPath, _limit: u64) -> Result<Option<Vec<u8>>, GitError> {
+        Ok(None)
+    }
+
     /// Returns the other branches whose names are meant, where they can be listed, as they stand beside this one.
     ///
     /// # Errors
@@ -239,6 +248,14 @@ impl Past for BranchPast<'_> {
 
     fn message(&self, commit: &CommitId) -> Option<String> {
         self.remote.message(commit).ok().flatten()
+    }
+
+    fn file(&self, commit: &CommitId, path: &RepoPath, limit: u64) -> Result<Option<Vec<u8>>, GitError> {
+        let is_it = |entry: &TreeEntry| {
+            entry.path.as_ref() == Ok(path) && matches!(entry.kind, EntryKind::File | EntryKind::Executable)
+        };
+        let found = self.remote.entries(commit)?.into_iter().find(is_it);
+        found.map(|entry| self.remote.read(&entry.blob, limit)).transpose()
     }
 
     fn line(&self, limit: usize, wanted: &(dyn Fn(&str) -> bool + Sync)) -> Result<Line, GitError> {

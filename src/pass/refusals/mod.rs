@@ -26,10 +26,10 @@ use crate::model::refusal::{self, Refusal, Wish};
 use crate::observe::checks::Asked;
 use crate::observe::files::Files;
 use crate::observe::history::Past;
-use crate::pass::former;
 use crate::pass::propose::{LookError, read_told};
 use crate::pass::refusals::seen::Seen;
 use crate::pass::{Inputs, blocking};
+use crate::pass::{former, own};
 use crate::promote::Promoted;
 use crate::publish::pull_requests::heads::{Own, is_theirs, made};
 use crate::publish::pull_requests::leftovers::record;
@@ -321,7 +321,6 @@ fn read_silent(past: Option<&dyn Past>, all: &mut [PullRequest]) -> Result<(), S
 /// taken back on one, where there are no pull requests to close.
 fn leave_for_heads(inputs: &Inputs<'_>, listed: Option<&Listing>, promoted: &mut Promoted) {
     let (known, config, style) = (former::known(promoted), inputs.config, &inputs.config.pull_request);
-    let own_now = Own { now: &inputs.config.commit, before: &|_| None };
     let mut by_branch: BTreeMap<Option<BranchName>, Vec<&mut Proposal>> = BTreeMap::new();
     for proposal in promoted.proposals.iter_mut().filter(|proposal| is_committed(proposal)) {
         let environment = inputs.config.environments.named(&proposal.environment);
@@ -337,13 +336,15 @@ fn leave_for_heads(inputs: &Inputs<'_>, listed: Option<&Listing>, promoted: &mut
         let (Some(past), Some(files)) = (past, files) else { continue };
         let environments: BTreeSet<EnvironmentName> =
             proposals.iter().map(|proposal| proposal.environment.clone()).collect();
-        let own = known.iter().filter(|(environment, _)| environments.contains(environment)).cloned().collect();
+        let known = known.iter().filter(|(environment, _)| environments.contains(environment)).cloned().collect();
         let is_meant = |head: &BranchName| {
-            let is_own = former::is_named_now(head, config) || former::named_before(head, None, &own).is_some();
+            let is_own = former::is_named_now(head, config) || former::named_before(head, None, &known).is_some();
             is_own || former::left_by(head, config).is_some()
         };
         match past.heads(&is_meant) {
             Ok(heads) => {
+                let before = |parent: &CommitId| own::style_at(past, parent);
+                let own = Own { now: &config.commit, before: &before };
                 let orders = orders((past, files), &heads);
                 for proposal in proposals {
                     if inputs.forge.is_err() {
@@ -363,7 +364,7 @@ fn leave_for_heads(inputs: &Inputs<'_>, listed: Option<&Listing>, promoted: &mut
                     let listed_here = listed.filter(|_| inputs.forge.is_ok());
                     let base = branch.as_ref().or_else(|| Some(inputs.forge.as_ref().ok()?.base));
                     leave_if_kept(proposal, &wishes, base, listed_here);
-                    leave_if_theirs(proposal, &wishes, (&heads, &own_now), listed_here);
+                    leave_if_theirs(proposal, &wishes, (&heads, &own), listed_here);
                     leave_if_ordered(proposal, &wishes, orders, listed);
                 }
             }

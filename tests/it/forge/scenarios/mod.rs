@@ -351,6 +351,7 @@ macro_rules! scenarios {
                 makes_anew_a_head_whose_message_somebody_changed
                 goes_on_with_its_own_commit_that_somebody_made_anew
                 goes_on_under_another_author
+                commits_under_another_author_what_was_proposed_by_the_former_one
                 what_an_environment_left_that_was_renamed_names_what_takes_its_place;
             refusing:
                 stays_refused_when_the_base_is_edited_by_hand

@@ -320,6 +320,36 @@ pub(in crate::forge) async fn goes_on_under_another_author(kind: Kind) {
     }
 }
 
+/// The same, where the environment takes commits from the same push on.
+pub(in crate::forge) async fn commits_under_another_author_what_was_proposed_by_the_former_one(kind: Kind) {
+    const OTHER: &str = "commit: {author: Ship Bot <ship@acme.example>}\n";
+    for branch in ["", "    branch: env/live\n"] {
+        for is_theirs in [false, true] {
+            let stage = Stage::new(kind, branch);
+            stage.store.repository.git(&["branch", "env/live", "main"]);
+            stage.acts(8).await;
+            if is_theirs {
+                stage.push(HEAD, "notes", "mine\n");
+            }
+            stage.reword(|config| format!("{config}    publish: commit\n{OTHER}"));
+            let runs = || {
+                let ground = if branch.is_empty() { "main" } else { "env/live" };
+                let text = String::from_utf8(stage.store.repository.show(ground, "prod/web.yaml")).unwrap();
+                text.trim_end().rsplit(':').next().unwrap().to_owned()
+            };
+            let outcome = stage.outcome("mirror", 9).await;
+            let expected = if is_theirs { "1.4.0" } else { "1.5.0" };
+            assert_eq!((stage.states(), runs().as_str()), (vec![Stands::Open], expected), "{:#?}", outcome.proposals);
+            stage.outcome("mirror", 10).await;
+            let state = if is_theirs { Stands::Open } else { Stands::Closed };
+            assert_eq!((stage.only().state, runs().as_str()), (state, expected), "{branch}");
+            let comments = stage.only().comments;
+            let said = if is_theirs { "it is theirs" } else { "is there already" };
+            assert!(comments.len() == 1 && comments[0].contains(said), "{comments:?}");
+        }
+    }
+}
+
 /// The environment has another name now: what stood under the former one is closed, and names what takes its place.
 pub(in crate::forge) async fn what_an_environment_left_that_was_renamed_names_what_takes_its_place(kind: Kind) {
     let stage = Stage::new(kind, PLAIN);
