@@ -49,6 +49,12 @@ impl Wish {
         self.is_in_body_of(open) && !self.came_with_news_in(open)
     }
 
+    /// Whether an open pull request on whose head branch somebody has pushed stands for it: by its body, or, where that does not say
+    /// what it brings, by what the commits there tell that Tagboat `made`.
+    pub fn is_taken_over_in<'a>(&self, open: &PullRequest, made: impl IntoIterator<Item = &'a Told>) -> bool {
+        self.stands_in(open) || (open.is_silent() && made.into_iter().any(|told| self.is_among(told)))
+    }
+
     /// Whether a pull request brought something newer of the same images beside it.
     fn came_with_news_in(&self, one: &PullRequest) -> bool {
         let brought = one.marker.as_ref().map(|marker| &marker.brought);

@@ -3,14 +3,15 @@
 //!
 //! Entry points: [`candidates`], [`was_configured`] and [`take_up`]. A name alone is not believed, nor a body, which anybody may
 //! copy: a commit there must be Tagboat's own, and the trailers of the head commit must name the environment, and only images that
-//! are followed there, or else its pull request must say the same. Of an environment that is no more, the head's own files must
-//! configure it under that very name: somebody else's Tagboat is nobody's business here.
+//! are followed there, or else its pull request must say the same, or what Tagboat made beneath somebody's push. Of an environment that
+//! is no more, the head's own files must configure it under that very name: somebody else's Tagboat is nobody's business here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::config::repository::Repository;
 use crate::git::{GitError, Remote};
+use crate::model::brought::Told;
 use crate::model::commit::CommitId;
 use crate::model::decision::Question;
 use crate::model::environment::{BranchName, Environment, EnvironmentName};
@@ -173,6 +174,12 @@ pub(super) fn take_up(planned: &Planned, standing: &mut Standing, desired: &mut 
         followed.get(environment).is_some_and(|own| own.iter().any(|one| one.as_str() == image))
     };
     let pull_requests = standing.pull_requests.as_deref();
+    let heads: Vec<&HeadBranch> = standing.heads.iter().collect();
+    let known = |name: &BranchName| heads.iter().find(|head| head.name == *name);
+    let stands = |name: &BranchName| match pull_requests {
+        Some(all) => all.iter().any(|one| one.state == State::Open && one.head == *name),
+        None => known(name).is_some(),
+    };
     let is_former = |head: &HeadBranch, (environment, group): &(EnvironmentName, String)| {
         let mut all = pull_requests.into_iter().flatten();
         let is_it = |one: &&PullRequest| {
@@ -187,18 +194,18 @@ pub(super) fn take_up(planned: &Planned, standing: &mut Standing, desired: &mut 
             // Nobody follows its images any more: its commit and its body together say whose it is, and it is taken away.
             Some(_) if head.is_own => marker.is_some_and(|marker| head.key.as_ref() == Some(&marker.key)),
             None if head.is_own => false,
-            // Somebody else has pushed there: only its body still tells, and the forge does not merge it by itself.
-            Some(_) | None => marker.is_some(),
+            // Somebody else has pushed there: its body still tells, and the forge does not merge it by itself.
+            Some(_) | None if marker.is_some() => true,
+            // Or what Tagboat made there does, unless somebody has built on that while it stands where it was made.
+            Some(_) | None => {
+                let is_made = |told: &Told| told.environment.as_ref() == Some(environment);
+                let mut own = desired.iter().filter(|one| one.environment == *environment && one.group == *group);
+                head.undone.is_empty() && head.made.iter().any(is_made) && !own.any(|one| stands(&one.head))
+            }
         }
     };
-    let heads: Vec<&HeadBranch> = standing.heads.iter().collect();
     let mut former = std::mem::take(&mut standing.former);
-    let known = |name: &BranchName| heads.iter().find(|head| head.name == *name);
     former.retain(|name, place| known(name).is_some_and(|head| is_former(head, place)));
-    let stands = |name: &BranchName| match pull_requests {
-        Some(all) => all.iter().any(|one| one.state == State::Open && one.head == *name),
-        None => known(name).is_some(),
-    };
     for wanted in desired.iter_mut().filter(|wanted| !stands(&wanted.head)) {
         let place = (wanted.environment.clone(), wanted.group.clone());
         if let Some((name, _)) = former.iter().find(|(_, other)| **other == place) {

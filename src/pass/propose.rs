@@ -463,12 +463,15 @@ async fn standing(
 pub(super) async fn read_told(remote: &Arc<dyn Remote>, standing: &mut Standing) -> Result<(), GitError> {
     let Some(mut all) = standing.pull_requests.take() else { return Ok(()) };
     let (remote, heads) = (Arc::clone(remote), std::mem::take(&mut standing.heads));
+    let mut displaced = std::mem::take(&mut standing.displaced);
     let told = blocking(move || {
-        tell(&mut all, &heads, &|commit| remote.message(commit))?;
-        Ok::<_, GitError>((all, heads))
+        for listed in [&mut all, &mut displaced] {
+            tell(listed, &heads, &|commit| remote.message(commit))?;
+        }
+        Ok::<_, GitError>((all, displaced, heads))
     });
-    let (all, heads) = told.await?;
-    (standing.pull_requests, standing.heads) = (Some(all), heads);
+    let (all, displaced, heads) = told.await?;
+    (standing.pull_requests, standing.displaced, standing.heads) = (Some(all), displaced, heads);
     Ok(())
 }
 
@@ -489,6 +492,10 @@ fn sort(listed: &[PullRequest], onto: &Onto<'_>, config: &Repository) -> (Vec<Pu
                 if is_named_now || is_pointed {
                     displaced.push(one.clone());
                 }
+            }
+            // Somebody has written over its body.
+            State::Open if one.base != *onto.branch && is_placed && is_named_now && one.marker.is_none() => {
+                displaced.push(one.clone());
             }
             State::Open => {}
         }

@@ -154,6 +154,41 @@ async fn what_somebody_has_pushed_to_is_not_committed_under_another_name_of_its_
 }
 
 #[tokio::test]
+async fn what_somebody_has_pushed_to_is_theirs_whatever_changes_around_it() {
+    let group = "groups: [{name: shop, images: [\"ghcr.io/acme/*\"]}]\n";
+    let prefix = "pullRequest: {branchPrefix: bots/}\n";
+    let author = "commit: {author: Ship Bot <ship@acme.example>}\n";
+    let commit = "    publish: commit\n";
+    for (environment, below) in [
+        ("", group),
+        ("", prefix),
+        ("", &[prefix, author].concat()),
+        (commit, ""),
+        (commit, group),
+        (commit, prefix),
+        (commit, author),
+        ("    branch: live\n    publish: commit\n", author),
+    ] {
+        let scene = Scene::new("");
+        assert_eq!(scene.pass(1).await.proposals[0].action, Action::Opened);
+        scene.person(HEAD, |work| drop(work.commit_files(&[("notes", "mine\n")], "Mine", 2)));
+        scene.bare.git(&["branch", "live", "main"]);
+        scene.configure(environment, below);
+        for hour in [2, 3] {
+            let outcome = scene.pass(hour).await;
+            let said: Vec<&str> = outcome.proposals.iter().filter_map(|one| one.reason.as_deref()).collect();
+            assert!(
+                said.iter().any(|said| said.contains("somebody else has pushed to")),
+                "{environment}{below}{said:?}"
+            );
+            assert_eq!((scene.runs("main"), scene.runs("live")), ("1.4.0".to_owned(), "1.4.0".to_owned()));
+            let heads = scene.bare.git(&["for-each-ref", "--format=%(refname:short)", "refs/heads"]);
+            assert_eq!(heads.lines().collect::<Vec<_>>(), ["live", "main", HEAD], "{environment}{below}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_was_taken_back_takes_no_place_among_those_that_may_be_open() {
     let scene = Scene::taken_back("    maxOpen: 1\n").await;
     scene.tags.set(API, ["1.4.0", "1.5.0"]);

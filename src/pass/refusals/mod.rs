@@ -21,7 +21,7 @@ use crate::model::file::RepoPath;
 use crate::model::image::ImageName;
 use crate::model::observation::Observation;
 use crate::model::proposal::{Action, Proposal};
-use crate::model::pull_request::{Listing, PullRequest, PullRequestStyle, State};
+use crate::model::pull_request::{LABEL_HOLD, Listing, PullRequest, PullRequestStyle, State};
 use crate::model::refusal::{self, Refusal, Wish};
 use crate::observe::checks::Asked;
 use crate::observe::files::Files;
@@ -302,10 +302,12 @@ async fn closed_further(
     Ok(())
 }
 
-/// Reads of the head branches that still stand what no body and nothing at hand tells of what was refused.
+/// Reads of the head branches that still stand what no body and nothing at hand tells of what was refused, or is held by its label.
 fn read_silent(past: Option<&dyn Past>, all: &mut [PullRequest]) -> Result<(), String> {
+    let has_word =
+        |one: &PullRequest| one.is_refused() || (one.state == State::Open && one.labels.contains(LABEL_HOLD));
     let is_silent =
-        |one: &&mut PullRequest| (one.is_refused() && one.is_silent() && one.told.is_none()) || one.is_unproved();
+        |one: &&mut PullRequest| (has_word(one) && one.is_silent() && one.told.is_none()) || one.is_unproved();
     let mut silent: Vec<&mut PullRequest> = all.iter_mut().filter(is_silent).collect();
     let names: BTreeSet<BranchName> = silent.iter().map(|one| one.head.clone()).collect();
     let Some(past) = past.filter(|_| !names.is_empty()) else { return Ok(()) };
@@ -482,15 +484,15 @@ fn leave_if_theirs(
     (heads, own): (&[(BranchName, Head)], &Own<'_>),
     listed: Option<&Listing>,
 ) {
-    let is_among = |told: &Told| wishes.iter().any(|wish| wish.is_among(told));
     for (name, head) in heads.iter().filter(|(_, head)| is_committed(proposal) && is_theirs(head, own)) {
+        let made: Vec<Told> = made(head, own).map(|entry| Told::by(&entry.message)).collect();
         let open = listed.map(|listed| {
             let mut open = listed.pull_requests.iter().filter(|one| one.state == State::Open && one.head == *name);
-            open.find(|one| wishes.iter().any(|wish| wish.stands_in(one)))
+            open.find(|one| wishes.iter().any(|wish| wish.is_taken_over_in(one, &made)))
         });
         let open = match open {
             Some(None) => continue,
-            None if !made(head, own).any(|entry| is_among(&Told::by(&entry.message))) => continue,
+            None if !made.iter().any(|told| wishes.iter().any(|wish| wish.is_among(told))) => continue,
             open => open.flatten(),
         };
         proposal.action = Action::LeftAlone;

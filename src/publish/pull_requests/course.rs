@@ -222,11 +222,12 @@ fn kept_elsewhere<'a>(
     // A body that was copied to a branch of somebody's own making says nothing.
     let is_placed =
         |head: &BranchName| head.as_str().starts_with(USUAL_PREFIX) || standing.place_of(head, prefix).is_some();
-    let is_theirs = |one: &PullRequest| {
-        is_placed(&one.head) && standing.heads.iter().any(|head| head.name == one.head && !head.is_own)
+    let is_theirs = |one: &&PullRequest| {
+        let head = standing.heads.iter().find(|head| head.name == one.head && !head.is_own);
+        let head = head.filter(|head| is_placed(&head.name));
+        head.is_some_and(|head| wishes.iter().any(|wish| wish.is_taken_over_in(one, &head.made)))
     };
-    let mut open = others.filter(|one| one.state == State::Open && is_theirs(one));
-    let theirs = open.find(|one| wishes.iter().any(|wish| wish.stands_in(one)))?;
+    let theirs = others.filter(|one| one.state == State::Open).find(is_theirs)?;
     Some(taken_over(Some(theirs.number), &theirs.head))
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::environment::BranchName;
+use crate::model::environment::{BranchName, EnvironmentName};
 use crate::model::markdown::code;
 use crate::model::marker;
 use crate::model::proposal::Action;
@@ -19,14 +19,15 @@ pub(super) fn close(
     (desired, courses): (&[Desired], &mut Vec<Course>),
     standing: &Standing,
     heads: &BTreeMap<&BranchName, &HeadBranch>,
-    unsure: &Unsure,
+    (prefix, unsure): (&str, &Unsure),
 ) {
-    for one in &standing.displaced {
-        let Some(marker) = &one.marker else { continue };
+    for one in standing.displaced.iter().filter(|one| is_decided(one)) {
+        let said = one.marker.as_ref().map(|marker| (marker.environment.clone(), marker.group.clone()));
+        let Some(place) = said.or_else(|| standing.place_of(&one.head, prefix)) else { continue };
         let head = heads.get(&one.head).copied();
         let at = courses.iter().position(|course| course.head == one.head);
         let mut steps: Vec<Step> = disarm(one).into_iter().collect();
-        let instead = successors(head, Some(&marker.environment), (desired, courses));
+        let instead = successors(head, Some(&place.0), (desired, courses));
         match (stays(one, heads, (at.is_some() || !instead.is_empty(), unsure)), at) {
             (Some(reason), at) => {
                 if let Some(before) = one.opened_into().filter(|_| !one.labels.contains(LABEL_HOLD)) {
@@ -37,7 +38,7 @@ pub(super) fn close(
                 let course = match at {
                     Some(at) => &mut courses[at],
                     None => {
-                        courses.push(leftover(one, marker));
+                        courses.push(leftover(one, &place));
                         courses.last_mut().expect("it was just put there")
                     }
                 };
@@ -49,8 +50,8 @@ pub(super) fn close(
                 match at {
                     Some(at) => drop(courses[at].steps.splice(..0, steps)),
                     None => {
-                        let mut course = leftover(one, marker);
-                        course.reason = Some(format!("{} does not live on `{}`", marker.environment, one.base));
+                        let mut course = leftover(one, &place);
+                        course.reason = Some(format!("{} does not live on `{}`", place.0, one.base));
                         course.steps = steps;
                         course.instead = instead.iter().map(|other| other.head.clone()).collect();
                         if let Some(head) = head {
@@ -64,17 +65,23 @@ pub(super) fn close(
     }
 }
 
+/// Whether it is decided here what becomes of one. Of what somebody has written over its body without a further word, nothing becomes:
+/// only what they have pushed there counts.
+pub(super) fn is_decided(one: &PullRequest) -> bool {
+    one.marker.is_some() || one.labels.contains(LABEL_HOLD)
+}
+
 /// Tells why one stays, if it does; something else stands for what it brings only where that is known.
 pub(super) fn stays(
     one: &PullRequest,
     heads: &BTreeMap<&BranchName, &HeadBranch>,
     (is_replaced, unsure): (bool, &Unsure),
 ) -> Option<String> {
-    let marker = one.marker.as_ref()?;
-    let head = heads.get(&one.head).copied();
     if one.labels.contains(LABEL_HOLD) {
         return Some(format!("its pull request into `{}` has the label `{LABEL_HOLD}`", one.base));
     }
+    let marker = one.marker.as_ref()?;
+    let head = heads.get(&one.head).copied();
     if let Some(before) = one.opened_into() {
         return Some(format!(
             "somebody has pointed its pull request at `{}`, and it was opened into `{before}`: it is theirs now",
@@ -100,11 +107,11 @@ pub(super) fn stays(
     is_elsewhere.then(|| format!("{} has moved to {}: the next pass looks again", one.head, one.commit.short()))
 }
 
-fn leftover(one: &PullRequest, marker: &Marker) -> Course {
+fn leftover(one: &PullRequest, (environment, group): &(EnvironmentName, String)) -> Course {
     Course {
         proposal: None,
-        environment: marker.environment.clone(),
-        group: marker.group.clone(),
+        environment: environment.clone(),
+        group: group.clone(),
         head: one.head.clone(),
         url: Some(one.url.clone()),
         action: Action::Closed,

@@ -15,7 +15,7 @@ use crate::publish::held::cut;
 use crate::publish::making::is_aside;
 use crate::publish::pull_requests::course::{HELD, disarm, refused, theirs};
 use crate::publish::pull_requests::statuses::{not_asked_now, of_order_now};
-use crate::publish::pull_requests::{Course, Desired, HeldBy, HeldIn, Standing, Step, Unsure, images};
+use crate::publish::pull_requests::{Course, Desired, HeldBy, HeldIn, Standing, Step, Unsure, displaced, images};
 
 /// How many pull requests are named that take the place of one.
 const MOST_NAMED: usize = 20;
@@ -96,8 +96,10 @@ pub(super) fn leftovers(
     let names: BTreeSet<&BranchName> = heads.keys().copied().chain(open.keys().copied()).collect();
     let mut courses = Vec::new();
     // What is open into another base has been decided on, with its head branch.
-    let is_decided =
-        |name: &BranchName| !open.contains_key(name) && standing.displaced.iter().any(|one| one.head == *name);
+    let is_decided = |name: &BranchName| {
+        let mut displaced = standing.displaced.iter().filter(|one| displaced::is_decided(one));
+        !open.contains_key(name) && displaced.any(|one| one.head == *name)
+    };
     for name in names.into_iter().filter(|name| !wanted.contains(name) && !is_decided(name)) {
         let Some(key) = standing.place_of(name, prefix) else { continue };
         let (head, open) = (heads.get(name).copied(), open.get(name).copied());

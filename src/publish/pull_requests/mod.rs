@@ -120,7 +120,8 @@ pub struct Standing {
     /// The pull requests; `None` on plain Git, where there are none. Those that are open are of the base branch; those that are
     /// not may have been made from any branch to any other.
     pub pull_requests: Option<Vec<PullRequest>>,
-    /// Open ones of environments on the base branch that are made to another one, where those environments were before.
+    /// Open ones of environments on the base branch that are made to another one, where those environments were before; and those of which
+    /// their head branch alone says so, since somebody has written over their body.
     pub displaced: Vec<PullRequest>,
     /// What the gates say now that are judged of what was ordered and a person merges, by its head branch; `None` where the branch
     /// is not known to bring what was ordered, byte for byte.
@@ -478,7 +479,7 @@ pub fn plan(desired: &[Desired], standing: &Standing, prefix: &str, unsure: &Uns
     let mut courses: Vec<Course> =
         desired.iter().map(|wanted| course::course(wanted, heads.get(&wanted.head).copied(), standing)).collect();
     bound::bound((desired, &mut courses), standing, &heads, (prefix, unsure));
-    displaced::close((desired, &mut courses), standing, &heads, unsure);
+    displaced::close((desired, &mut courses), standing, &heads, (prefix, unsure));
     let leftovers = leftovers((desired, &courses), standing, &heads, prefix, unsure);
     // What a pass that was killed left where commits are made goes first: the same place may be wanted again.
     let (aside, others): (Vec<Course>, Vec<Course>) =

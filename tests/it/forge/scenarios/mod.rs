@@ -360,6 +360,8 @@ macro_rules! scenarios {
                 what_a_person_holds_stays_away_when_its_environment_is_renamed
                 what_a_person_has_in_hand_stays_away_when_its_environment_is_committed_elsewhere
                 what_a_person_has_pushed_to_is_not_committed
+                what_a_person_has_in_hand_comes_in_no_other_form_whatever_its_body_says
+                what_somebody_has_pushed_to_goes_on_under_its_prefix_whatever_its_body_says
                 what_is_wanted_stays_while_what_is_to_replace_it_waits_for_a_person
                 stays_refused_under_another_prefix_and_as_a_commit
                 stays_refused_when_a_person_has_written_another_body

@@ -226,6 +226,88 @@ pub(in crate::forge) async fn what_a_person_has_pushed_to_is_not_committed(kind:
     assert_eq!(stage.runs(), "1.5.0");
 }
 
+/// Who takes a pull request over writes its text anew: what it brings its commits tell all the same.
+pub(in crate::forge) async fn what_a_person_has_in_hand_comes_in_no_other_form_whatever_its_body_says(kind: Kind) {
+    const COMMIT: &str = "    publish: commit\n";
+    const GROUP: &str = "groups: [{name: shop, images: [\"ghcr.io/acme/*\"]}]\n";
+    const PREFIX: &str = "pullRequest: {branchPrefix: bots/}\n";
+    const ON_LIVE: &str = "    branch: env/live\n";
+    const COMMITTED_ON_LIVE: &str = "    branch: env/live\n    publish: commit\n";
+    for is_held in [true, false] {
+        for (name, environment, below) in [
+            ("prod", COMMIT, ""),
+            ("prod", PLAIN, GROUP),
+            ("prod", COMMIT, GROUP),
+            ("prod", PLAIN, PREFIX),
+            ("prod", COMMIT, PREFIX),
+            ("live", PLAIN, ""),
+            ("live", COMMIT, ""),
+            ("prod", ON_LIVE, ""),
+            ("prod", ON_LIVE, GROUP),
+            ("prod", COMMITTED_ON_LIVE, ""),
+        ] {
+            let at = format!("{name} {environment:?} {below:?} {is_held}");
+            let stage = Stage::new(kind, PLAIN);
+            stage.acts(8).await;
+            match is_held {
+                true => stage.label(1, "tagboat/hold"),
+                false => stage.push(HEAD, "notes", "mine\n"),
+            }
+            stage.store.change(1, |pull| pull.body = "I take care of this one.".to_owned());
+            stage.store.repository.git(&["branch", "env/live", "main"]);
+            stage.configure(environment, below);
+            stage.reword(|config| config.replace("name: prod", &format!("name: {name}")));
+            let runs = |branch: &str| {
+                let text = String::from_utf8(stage.store.repository.show(branch, "prod/web.yaml")).unwrap();
+                text.trim_end().rsplit(':').next().unwrap().to_owned()
+            };
+            for (mirror, hour) in [("mirror", 9), ("other", 10)] {
+                stage.requests();
+                let outcome = stage.outcome(mirror, hour).await;
+                let (count, writes) = stage.requests();
+                let stands = (stage.states(), runs("main"), runs("env/live"));
+                let expected = (vec![Stands::Open], "1.4.0".to_owned(), "1.4.0".to_owned());
+                assert_eq!(stands, expected, "{at}: {:#?}", outcome.proposals);
+                assert!(outcome.proposals.iter().any(|one| one.action == Action::LeftAlone), "{at}");
+                assert!(count <= 2 && writes.is_empty(), "{at}: {count} {writes:?}");
+            }
+            // What is newer is another thing.
+            if environment.contains("commit") {
+                stage.list(&["1.4.0", "1.5.0", "1.6.0"]);
+                stage.outcome("mirror", 11).await;
+                let ground = if environment == COMMITTED_ON_LIVE { "env/live" } else { "main" };
+                assert_eq!((stage.states(), runs(ground).as_str()), (vec![Stands::Open], "1.6.0"), "{at}");
+            }
+        }
+    }
+}
+
+/// A prefix that no branch begins with as a matter of course.
+pub(in crate::forge) async fn what_somebody_has_pushed_to_goes_on_under_its_prefix_whatever_its_body_says(kind: Kind) {
+    const FIRST: &str = "first/prod/ghcr.io-acme-web";
+    let prefix = |name: &str| format!("pullRequest: {{branchPrefix: {name}/}}\n");
+    let stage = Stage::new(kind, PLAIN);
+    stage.configure(PLAIN, &prefix("first"));
+    stage.acts(8).await;
+    stage.push(FIRST, "notes", "mine\n");
+    stage.store.change(1, |pull| pull.body = "I take care of this one.".to_owned());
+    stage.configure(PLAIN, &prefix("second"));
+    for hour in [9, 10] {
+        let (action, reason) = stage.pass(hour).await;
+        assert_eq!((action, stage.states()), (Some(Action::LeftAlone), vec![Stands::Open]), "{reason}");
+        assert!(reason.contains(&format!("somebody else has pushed to {FIRST}")), "{reason}");
+    }
+    // What a person builds on top of a commit of Tagboat's is a branch of their own where that commit's own pull request stands.
+    let stage = Stage::merging(kind).await;
+    stage.store.repository.git(&["branch", FIRST, HEAD]);
+    stage.push(FIRST, "notes", "mine\n");
+    let sha = stage.store.at(FIRST).unwrap();
+    let theirs = Pull { head: FIRST.to_owned(), body: "Mine.".to_owned(), sha, ..stage.only() };
+    stage.store.open(theirs).unwrap();
+    assert_eq!(stage.acts(9).await, Some(Action::Merged));
+    assert_eq!(stage.states(), [Stands::Merged, Stands::Open]);
+}
+
 pub(in crate::forge) async fn what_is_wanted_stays_while_what_is_to_replace_it_waits_for_a_person(kind: Kind) {
     let stage = Stage::new(kind, PLAIN).with_two();
     stage.outcome("mirror", 8).await;
