@@ -11,7 +11,7 @@ use crate::model::image::{ImageName, Tag};
 use crate::model::proposal::Action;
 use crate::model::pull_request::HeadBranch;
 use crate::model::site::Value;
-use crate::model::watch::WatchState;
+use crate::model::watch::{Watch, WatchState};
 use crate::pass::{Inputs, Planned};
 use crate::promote;
 use crate::publish::held::is_head;
@@ -55,7 +55,8 @@ pub(super) fn unsure(planned: &Planned, inputs: &Inputs<'_>) -> Unsure {
     }
 }
 
-/// Finds which head branches bring a version that is held where it is to come or that was taken back there or before, and by whom.
+/// Finds which head branches bring a version that is held where it is to come, or that was taken back or failed there or before, and who or
+/// what says so.
 pub(super) fn held(
     planned: &Planned,
     inputs: &Inputs<'_>,
@@ -78,6 +79,14 @@ pub(super) fn held(
                 HeldBy::Hold(hold.clone(), held_in(hold, planned, inputs))
             } else {
                 value.digest = digest.and_then(|digest| digest.parse().ok());
+                let has_failed = |watch: &&Watch| {
+                    watch.has_failed() && watch.image == name && concerned.contains(&&watch.environment)
+                };
+                let mut failed = planned.promoted.watches.iter().filter(has_failed);
+                if let Some(watch) = failed.find(|watch| alike.is_one(&watch.value, &value)) {
+                    let words = format!("in {}, it {}", watch.environment, watch.told());
+                    return Some((head.name.clone(), (format!("{image}:{tag}"), HeldBy::Failed(words))));
+                }
                 let past = |at: &EnvironmentName| observation.pasts.get(&(at.clone(), name.clone()))?.as_ref().ok();
                 let pasts: Vec<_> = concerned.iter().filter_map(|at| Some((*at, past(at)?))).collect();
                 HeldBy::TakenBack(promote::order::taken_back(&pasts, &value, &alike)?)

@@ -277,6 +277,8 @@ pub(super) enum Why<'a> {
     Held(&'a str, (&'a Hold, &'a HeldIn)),
     /// A version of it, `image:tag`, was taken back, in words that say where, by whom and when.
     TakenBack(&'a str, &'a str),
+    /// A version of it, `image:tag`, failed, in words that say where and what.
+    Failed(&'a str, &'a str),
     /// It is there already, or it was refused.
     Unnecessary,
 }
@@ -287,6 +289,7 @@ impl<'a> Why<'a> {
         standing.held.get(head).map_or(Self::Unnecessary, |(version, by)| match by {
             HeldBy::Hold(hold, place) => Self::Held(version, (hold, place)),
             HeldBy::TakenBack(words) => Self::TakenBack(version, words),
+            HeldBy::Failed(words) => Self::Failed(version, words),
         })
     }
 
@@ -308,6 +311,7 @@ impl<'a> Why<'a> {
             }
             Self::Held(version, (hold, _)) => format!("{version} is held: {hold}"),
             Self::TakenBack(version, words) => format!("{version} is not wanted any more: {words}"),
+            Self::Failed(version, words) => format!("{version} is held: {words}"),
             Self::Unnecessary => "nothing of it is left to do".to_owned(),
         }
     }
@@ -324,6 +328,7 @@ impl<'a> Why<'a> {
             }
             Self::Held(version, by) => held(version, by),
             Self::TakenBack(version, words) => taken_back(version, words),
+            Self::Failed(version, words) => failed(version, words),
             Self::Unnecessary => {
                 "Nothing of this is left to do: what it brings is there already, or no longer wanted.".to_owned()
             }
@@ -337,6 +342,15 @@ fn taken_back(version: &str, words: &str) -> String {
     format!(
         "This is not wanted any more, since {version} was taken back: {why}.\n\nSomething newer is proposed as usual; this very version \
          comes again once somebody brings it back there."
+    )
+}
+
+/// Says where a version failed, and how it comes all the same.
+fn failed(version: &str, words: &str) -> String {
+    let (version, why) = (code(version), plain(&cut(words)));
+    format!(
+        "This is not wanted while {version} is held: {why}.\n\nSomething newer is proposed as usual; this very version comes again once \
+         it no longer counts as failed there, or when somebody promotes it."
     )
 }
 

@@ -132,7 +132,7 @@ pub struct Standing {
     pub former: BTreeMap<BranchName, (EnvironmentName, String)>,
     /// Head branches that an environment left that is configured no more, with the environments that have the files of each now.
     pub orphans: BTreeMap<BranchName, BTreeSet<EnvironmentName>>,
-    /// Which version that a head branch brings is held now or was taken back, as `image:tag`, and by whom.
+    /// Which version that a head branch brings is held now, was taken back or failed, as `image:tag`, and who or what says so.
     pub held: BTreeMap<BranchName, (String, HeldBy)>,
 }
 
@@ -143,6 +143,8 @@ pub enum HeldBy {
     Hold(Hold, HeldIn),
     /// Somebody took it back where it ran: in words that name the environment, who and when.
     TakenBack(String),
+    /// It failed where it runs: in words that name the environment and what failed.
+    Failed(String),
 }
 
 /// Where a hold stands, which says how it ends.

@@ -1107,6 +1107,29 @@ pub(super) async fn a_return_by_pull_request_holds_back_what_follows_and_merges_
     assert_eq!((stage.web(), stage.store.kept().pulls.len()), (["1.5.0", "1.4.0", "1.4.0"].map(str::to_owned), 1));
 }
 
+pub(super) async fn what_is_closed_since_its_version_failed_before_says_where_and_what(kind: Kind) {
+    for (time, ends) in [("08:10", ""), ("13:30", "; the time to go back by itself, until 2026-11-20T10:00:00Z")] {
+        let stage = Stage::with(kind, BY_MERGE, "");
+        let config = String::from_utf8(stage.store.repository.show("main", ".tagboat.yaml")).unwrap();
+        let prod = "    after: staging\n    publish: ";
+        stage.push(".tagboat.yaml", &config.replace(&format!("{prod}commit"), &format!("{prod}pullRequest")));
+        stage.pass("08:00").await;
+        assert_eq!(stage.store.pull(1).head, "tagboat/prod/ghcr.io-acme-web");
+        let brought = stage.brought("staging/web.yaml");
+        stage.failed(&brought, "argocd/staging");
+        let outcome = stage.pass(time).await;
+        let pull = stage.store.pull(1);
+        assert_eq!((pull.state, pull.comments.len()), (Stands::Closed, 1), "{:#?}", outcome.proposals);
+        let failed = format!("in staging, it failed: argocd/staging: {} on commit {}", kind.words[2], &brought[..10]);
+        let comment = &pull.comments[0];
+        let begin = format!("This is not wanted while `{WEB}:1.5.0` is held: {failed}{ends}");
+        assert!(comment.starts_with(&begin) && !comment.contains("there already"), "{comment}");
+        let closed = outcome.proposals.iter().find(|one| one.action == Action::Closed).unwrap();
+        let reason = closed.reason.as_deref().unwrap();
+        assert!(reason.starts_with(&format!("{WEB}:1.5.0 is held: {failed}{ends}")), "{reason}");
+    }
+}
+
 pub(super) async fn a_return_that_the_base_does_not_take_is_proposed_with_its_hold_and_merged(kind: Kind) {
     let stage = Stage::new(kind, WATCHED);
     stage.pass("08:00").await;
@@ -1469,6 +1492,7 @@ macro_rules! gates {
             without_a_version_before_nothing_is_done_and_that_is_said
             what_a_person_brought_is_not_watched
             a_return_by_pull_request_holds_back_what_follows_and_merges_when_its_checks_pass
+            what_is_closed_since_its_version_failed_before_says_where_and_what
             what_is_newer_takes_the_place_of_a_return_that_nobody_merged
             a_return_has_the_head_branch_until_a_person_refuses_it
             a_person_who_closes_a_return_has_refused_it
