@@ -89,7 +89,7 @@ pub fn promote(
     environments: &Environments,
     groups: &Groups,
 ) -> Promoted {
-    let names = group_names(&decisions, groups);
+    let names = group_names(decisions.iter().map(|decision| &decision.question.image), groups);
     let matching = Matching::of(observation, environments, &decisions);
     let decisions = matching::apart(&matching, observation, decisions, environments);
     let mut promoted = Promoted::default();
@@ -216,8 +216,8 @@ fn parts(
 }
 
 /// Names the group of every image; where two images' own names collide, a short hash tells them apart.
-fn group_names(decisions: &[Decision], groups: &Groups) -> BTreeMap<ImageName, String> {
-    let images: BTreeSet<&ImageName> = decisions.iter().map(|decision| &decision.question.image).collect();
+pub fn group_names<'a>(images: impl Iterator<Item = &'a ImageName>, groups: &Groups) -> BTreeMap<ImageName, String> {
+    let images: BTreeSet<&ImageName> = images.collect();
     let mut taken: BTreeMap<String, usize> = groups.0.iter().map(|group| (group.name.clone(), 1)).collect();
     for image in images.iter().filter(|image| groups.of(image).is_none()) {
         *taken.entry(image.group_name()).or_default() += 1;

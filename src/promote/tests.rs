@@ -217,7 +217,7 @@ fn a_group_that_waits_is_no_pull_request_either() {
 #[test]
 fn names_that_collide_get_a_hash() {
     let decisions = [decision("ghcr.io/a/b", "dev", "1.0.0"), decision("ghcr.io/a-b", "dev", "1.0.0")];
-    let names = group_names(&decisions, &Groups::default());
+    let names = group_names(decisions.iter().map(|decision| &decision.question.image), &Groups::default());
     let names: BTreeSet<&String> = names.values().collect();
     assert_eq!(names.len(), 2);
     assert!(names.iter().all(|name| name.starts_with("ghcr.io-a-b-")), "{names:?}");

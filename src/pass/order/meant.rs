@@ -8,6 +8,7 @@ use crate::decide::questions;
 use crate::model::decision::Question;
 use crate::model::image::{ImageName, Written, shorten};
 use crate::pass::order::{Ground, OrderError, usage};
+use crate::promote;
 
 /// What a name stands for.
 pub(super) struct Meant {
@@ -29,10 +30,13 @@ pub(super) fn meant(ground: &Ground<'_>, what: &str) -> Result<Meant, OrderError
     let config = ground.inputs.config;
     let name = &ground.environment.name;
     let all = questions::questions(&ground.observation, &config.rules, &config.environments);
+    let names = promote::group_names(all.iter().map(|question| &question.image), &config.groups);
+    let named = |image: &ImageName| names.get(image).map_or_else(|| image.group_name(), String::clone);
     let (all, further): (Vec<Question>, Vec<Question>) =
         all.into_iter().partition(|question| question.environment == *name);
     let is_group = config.groups.0.iter().any(|group| group.name == what);
-    let is_own_group = all.iter().any(|question| question.image.group_name() == what);
+    let is_own_name = |image: &ImageName| image.group_name() == what || named(image) == what;
+    let is_own_group = all.iter().any(|question| is_own_name(&question.image));
     let written = what.parse::<Written>().ok();
     let among = |written: &Written| written.among(all.iter().map(|question| &question.image));
     let image = match &written {
@@ -46,7 +50,7 @@ pub(super) fn meant(ground: &Ground<'_>, what: &str) -> Result<Meant, OrderError
         if is_group {
             config.groups.of(other).is_some_and(|group| group.name == what)
         } else {
-            image.as_ref().map_or_else(|| other.group_name() == what, |image| image == other)
+            image.as_ref().map_or_else(|| is_own_name(other), |image| image == other)
         }
     };
     let (found, others): (Vec<Question>, Vec<Question>) =
@@ -59,7 +63,9 @@ pub(super) fn meant(ground: &Ground<'_>, what: &str) -> Result<Meant, OrderError
         };
         return Err(usage(format!("`{}` is neither an image nor a group of {name}", shorten(what)), hint));
     };
-    let group = config.groups.of(&first.image).map_or_else(|| first.image.group_name(), |group| group.name.clone());
+    // Images whose own names come to one have a branch each, and one of them all where that name is ordered.
+    let is_one = found.iter().all(|question| named(&question.image) == named(&first.image));
+    let group = if is_one { named(&first.image) } else { first.image.group_name() };
     let known = found.iter().chain(&further).map(|question| &question.image);
     let images = known.filter(|image| is_meant(image)).cloned().collect();
     Ok(Meant { group, is_group, namesake, images, questions: found })

@@ -321,6 +321,7 @@ macro_rules! scenarios {
                 a_look_writes_nothing_into_the_mirror
                 a_base_that_moved_elsewhere_burns_no_checks_unless_asked_for;
             ordering:
+                what_was_ordered_stands_on_the_branch_of_its_own_image
                 what_was_ordered_is_merged_by_a_later_pass_once_its_checks_pass
                 an_order_that_was_overtaken_says_what_to_do_where_it_keeps_commits_away
                 what_was_ordered_stands_until_it_is_approved

@@ -59,6 +59,32 @@ impl Stage {
     }
 }
 
+/// Where two images' own names come to one, each has a branch of its own, whoever wants it moved.
+pub(in crate::forge) async fn what_was_ordered_stands_on_the_branch_of_its_own_image(kind: Kind) {
+    let stage = Stage::new(kind, PLAIN);
+    stage.list(&["1.4.0"]);
+    let images = ["ghcr.io/acme/job.lock", "ghcr.io/acme/job-lock"];
+    for (at, image) in images.into_iter().enumerate() {
+        stage.tags.set(image, ["1.4.0", "1.4.1", "1.5.0"]);
+        stage.push("main", &format!("prod/{at}.yaml"), &manifest("1.4.0").replace(WEB, image));
+    }
+    stage.outcome("mirror", 8).await;
+    let before = stage.pulls();
+    assert_eq!(before.len(), 2);
+    for (at, image) in images.into_iter().enumerate() {
+        let what = image.parse().unwrap();
+        let tag = "1.4.1".parse().unwrap();
+        let order = Order::Promote { environment: "prod".into(), what, tag, at_once: false, skipped: [].into() };
+        stage.order_as(9, order, Said { publish: Some(Publish::PullRequest), ..Said::default() }).await;
+        let pulls = stage.pulls();
+        assert_eq!(pulls.len(), 2, "{pulls:?}");
+        let own = before.iter().position(|pull| pull.body.contains(&format!("`{image}`"))).unwrap();
+        assert!(pulls[own].title.contains("1.4.1"), "{at}: {pulls:?}");
+    }
+    stage.outcome("mirror", 10).await;
+    assert_eq!(stage.states(), [Stands::Open; 2]);
+}
+
 pub(in crate::forge) async fn what_was_ordered_is_merged_by_a_later_pass_once_its_checks_pass(kind: Kind) {
     let stage = Stage::new(kind, AUTO);
     stage.list(&["1.4.0", "1.5.0", "1.6.0"]);
