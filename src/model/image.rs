@@ -14,9 +14,10 @@ pub const DOCKER_HUB: &str = "docker.io";
 /// Longest repository name (host and path), by the distribution specification's reference grammar.
 const MAX_NAME_LENGTH: usize = 255;
 
-/// The longest name of an image's own group, in bytes. With what stands before it the branch stays below the 255 bytes that GitHub takes,
+/// The longest name of an image's own group, in bytes. With the longest name of an environment before it, and a hash behind it where two
+/// come to one, the branch stays below the 255 bytes that GitHub takes, `refs/heads/` among them, as long as the prefix is the usual one;
 /// and below what a file system takes for the file by which Git locks one.
-const LONGEST_GROUP: usize = 200;
+const LONGEST_GROUP: usize = 120;
 
 /// How no part of a branch's name may end: so Git calls the files by which it locks one (`git check-ref-format`).
 const LOCK: &str = ".lock";

@@ -27,6 +27,12 @@ use crate::model::glob::PathGlobs;
 use crate::model::policy::{Groups, Rules};
 use crate::model::pull_request::PullRequestStyle;
 
+/// The longest name of a branch, in bytes: GitHub takes 255 with `refs/heads/` before it (its error GH005).
+const LONGEST_BRANCH: usize = 255 - "refs/heads/".len();
+
+/// The shortest name of a group, in bytes.
+const SHORTEST_GROUP: usize = 1;
+
 /// What a repository's file says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Repository {
@@ -85,6 +91,23 @@ impl Repository {
         self.environments.0.iter().filter(is_head).map(fault).collect()
     }
 
+    /// Finds environments of which no head branch could have a name that forges take.
+    fn of_long_names(&self) -> Vec<Fault> {
+        let beside = self.pull_request.branch_prefix.len() + "/".len() + SHORTEST_GROUP;
+        let is_long = |environment: &&Environment| environment.name.as_str().len() + beside > LONGEST_BRANCH;
+        let fault = |environment: &Environment| {
+            let message = format!(
+                "its head branches would have names that are longer than the {LONGEST_BRANCH} bytes that forges take"
+            );
+            self.fault_of(
+                environment,
+                message,
+                "give it a shorter name, or say a shorter `branchPrefix` under `pullRequest`",
+            )
+        };
+        self.environments.0.iter().filter(is_long).map(fault).collect()
+    }
+
     /// Makes a fault of an environment that shows only beside the repository's files.
     pub fn fault_of(&self, environment: &Environment, message: impl Into<String>, hint: &str) -> Fault {
         let line = self.lines.iter().find(|(name, _)| *name == environment.name);
@@ -133,10 +156,8 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<Repository, Faults> {
         file: file.to_owned(),
         lines,
     };
-    match repository.on_head_branches() {
-        faults if faults.is_empty() => Ok(repository),
-        faults => Err(Faults::new(faults)),
-    }
+    let faults: Vec<Fault> = repository.on_head_branches().into_iter().chain(repository.of_long_names()).collect();
+    if faults.is_empty() { Ok(repository) } else { Err(Faults::new(faults)) }
 }
 
 /// Compiles globs over paths that were checked one by one.

@@ -160,6 +160,27 @@ registries:
 }
 
 #[test]
+fn no_head_branch_may_be_called_longer_than_a_forge_takes() {
+    let text = |prefix: usize, environment: usize| {
+        let (prefix, environment) = ("p".repeat(prefix - 1), "e".repeat(environment));
+        format!(
+            "version: 1\nenvironments:\n- {{name: a, files: \"a/**\"}}\n- {{name: {environment}, files: \"b/**\"}}\npullRequest: \
+             {{branchPrefix: {prefix}/}}\n"
+        )
+    };
+    // With `refs/heads/` before it, and a group of one letter, 255 bytes.
+    for (prefix, environment) in [(8, 100), (142, 100), (190, 52)] {
+        parse(&text(prefix, environment));
+    }
+    for (prefix, environment) in [(143, 100), (190, 53)] {
+        let faults = repository::parse("f.yaml", text(prefix, environment).as_bytes()).unwrap_err();
+        let [fault] = faults.0.as_slice() else { panic!("{faults:?}") };
+        assert!(fault.message.contains("longer than the 244 bytes"), "{fault:?}");
+        assert!(fault.position.is_some_and(|at| at.line == 4), "{fault:?}");
+    }
+}
+
+#[test]
 fn one_environment_before_is_enough_where_any_is_written() {
     let text = |after: &str| {
         format!(
