@@ -152,9 +152,11 @@ impl Upstream {
         taken
     }
 
-    /// Whether an image has only ever gone up there.
+    /// Whether an image has only ever gone up there, also past what is no version.
     pub(super) fn only_rose(&self, image: usize) -> bool {
-        self.taken_back(&self.git.main, image).is_empty()
+        let stays = self.stays(&self.git.main, image);
+        let is_below = |now: &Value| stays.iter().any(|(value, _)| is_lower(&now.tag, &value.tag));
+        self.taken_back(&self.git.main, image).is_empty() && !stays.first().is_some_and(|(now, _)| is_below(now))
     }
 }
 
