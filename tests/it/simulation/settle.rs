@@ -8,7 +8,7 @@ use tagboat::model::commit::CommitId;
 use tagboat::model::decision::{Decision, Verdict};
 use tagboat::model::environment::BranchName;
 use tagboat::model::marker;
-use tagboat::model::pull_request::{CheckState, Marker, State};
+use tagboat::model::pull_request::{CheckState, LABEL_HOLD, Marker, State};
 use tokio::runtime::Runtime;
 
 use super::acts;
@@ -20,6 +20,7 @@ use super::rules::{HOLDS, Held, holds, is_no_news};
 use super::script::PassSpec;
 use super::setting::{Env, Publishes, Value, is_followed, version};
 use super::upstream;
+use super::world::forge::Pull;
 use super::world::{By, Measure, Violation, Way, World, short};
 
 /// How many passes may still find something to do at one moment, where nothing goes back by itself.
@@ -184,12 +185,15 @@ fn cleaned(world: &World) -> World {
             });
             // What is proposed to be held a person has ordered, whoever made it anew.
             let is_ordered = name.as_str().ends_with("@holds");
-            // Under another `branchPrefix` it came past a branch of the same name that a person has pushed to, or on which an order stands.
-            // Whoever begins anew stops before that branch.
+            // Under another `branchPrefix` it came past a branch of the same name that a person has pushed to, or on which an order stands,
+            // or while what a person holds there was closed. Whoever begins anew stops before that branch.
             let is_taken_over = |(other, tip): (&BranchName, &CommitId)| {
                 let is_same = other != *name && around::plain_name(other.as_str()) == around::plain_name(name.as_str());
                 let is_theirs = |by: By| matches!(by, By::Person | By::Order(_));
-                is_same && world.git.beyond(tip, &world.git.main).iter().any(|commit| is_theirs(commit.by))
+                let is_held = |pull: &Pull| pull.is_reopened && pull.labels.contains(LABEL_HOLD);
+                is_same
+                    && (world.open_of(other).is_some_and(|index| is_held(&world.pulls[index]))
+                        || world.git.beyond(tip, &world.git.main).iter().any(|commit| is_theirs(commit.by)))
             };
             let is_beside = world.git.heads.iter().any(is_taken_over);
             is_own
