@@ -15,7 +15,7 @@ use crate::model::pull_request::{
 use crate::model::refusal::{Refusal, Wish, kept as kept_by, taken_over};
 use crate::publish::body;
 use crate::publish::pull_requests::leftovers::{Why, withdraw};
-use crate::publish::pull_requests::statuses::{may_turn, not_asked_now, of_order_now};
+use crate::publish::pull_requests::statuses::{is_unsaid, may_turn, not_asked_now, noted_unsaid, of_order_now};
 use crate::publish::pull_requests::{Answer, Course, Desired, Standing, Step, images};
 
 /// Why nobody asks the gates of what a person holds.
@@ -23,9 +23,6 @@ pub(super) const HELD: &str = "not asked while it has the label `tagboat/hold`";
 
 /// The same of what a person has in hand under another name.
 const IN_HAND: &str = "not asked while a person has the same in hand elsewhere";
-
-/// What is noted where the head is being moved.
-const UNSAID: &str = "nothing yet";
 
 /// What is to be done about one that should stand.
 pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> Course {
@@ -110,7 +107,7 @@ pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Sta
         course.steps.extend(disarmed);
         open = stopped.as_ref();
     }
-    let unsaid = open.filter(|_| current.is_none()).and_then(|open| unsaid(wanted, open));
+    let unsaid = open.and_then(|open| unsaid(wanted, open, current.is_none()));
     if let (Some(before), Some(now)) = (open, &unsaid) {
         let (pull_request, title) = (Box::new(before.clone()), now.title.clone());
         course.steps.push(Step::Rewrite { pull_request, title, body: now.body.clone() });
@@ -278,13 +275,14 @@ pub fn begins(wanted: &Desired, course: &Course, standing: &Standing) -> bool {
     !wanted.is_order && (opens || (is_turned && has(|step| matches!(step, Step::Push { .. }))))
 }
 
-/// Returns a pull request whose words would stay when its head is moved, with a note that nothing is said of the gates on that head: whatever
-/// cuts the pass short, the next one sees by it that this is left.
-fn unsaid(wanted: &Desired, open: &PullRequest) -> Option<PullRequest> {
+/// Returns a pull request with a note that nothing is said of the gates on its head, where its words would not tell a pass that is cut short
+/// from one that is done: they stay when the head is moved, or they say of the same content what gates said that may say so again.
+fn unsaid(wanted: &Desired, open: &PullRequest, is_pushed: bool) -> Option<PullRequest> {
     let marker = open.marker.as_ref()?;
-    let stays = open.title == wanted.title && same_text(&open.body, &said(wanted, open, true));
-    let noted = Marker { said: Some(UNSAID.to_owned()), ..marker.clone() };
-    stays.then(|| PullRequest { body: marker::replace(&open.body, &noted), marker: Some(noted), ..open.clone() })
+    let stays = open.title == wanted.title && same_text(&open.body, &said(wanted, open, is_pushed));
+    let may_return = !stays && marker.key == wanted.key && may_turn(&wanted.statuses);
+    let is_due = (stays && is_pushed) || may_return;
+    (is_due && !is_unsaid(marker)).then(|| noted_unsaid(open, marker))
 }
 
 /// Whether a head brings what is wanted and is not to be made anew.
@@ -387,7 +385,7 @@ fn publish(
 
 /// Returns a pull request with the text that a course writes.
 fn written(course: &Course, open: &PullRequest) -> PullRequest {
-    let text = course.steps.iter().find_map(|step| match step {
+    let text = course.steps.iter().rev().find_map(|step| match step {
         Step::Rewrite { title, body, .. } => Some((title.clone(), body.clone())),
         _ => None,
     });

@@ -30,6 +30,9 @@ const NOT_FOR_ROLLBACKS: &str = "does not hold a rollback up";
 /// What is noted where it was taken back what gates have said.
 const TAKEN_BACK: &str = "taken back";
 
+/// What is noted while it is being said what gates say: whatever cuts a pass short, the next one sees by it that this is left.
+const UNSAID: &str = "nothing yet";
+
 /// How many digits of the hash of statuses tell them from others.
 const HASH_DIGITS: usize = 12;
 
@@ -113,13 +116,33 @@ pub(super) fn not_asked_now(open: &PullRequest, why: &'static str) -> Vec<Step> 
     if open.marker.is_none() { vec![step(open)] } else { noted(open, Some(TAKEN_BACK), step) }
 }
 
-/// Does something about statuses, and notes it. Without a marker it could not be known again that it was done.
+/// Does something about statuses, and notes before and behind it how far that came. Without a marker it could not be known again that it
+/// was done.
 fn noted(open: &PullRequest, said: Option<&str>, step: impl Fn(&PullRequest) -> Step) -> Vec<Step> {
     let open = open.disarmed();
     let Some(marker) = open.marker.as_ref().filter(|marker| marker.said.as_deref() != said) else { return Vec::new() };
-    let body = marker::replace(&open.body, &Marker { said: said.map(str::to_owned), ..marker.clone() });
-    let (step, title) = (step(&open), open.title.clone());
-    vec![step, Step::Rewrite { pull_request: Box::new(open), title, body }]
+    let note = |noted: PullRequest| {
+        let (title, body) = (noted.title, noted.body);
+        Step::Rewrite { pull_request: Box::new(open.clone()), title, body }
+    };
+    let first = (!is_unsaid(marker)).then(|| note(noted_unsaid(&open, marker)));
+    let last = note(with_note(&open, marker, said));
+    first.into_iter().chain([step(&open), last]).collect()
+}
+
+/// Whether a pass was cut short while it said what gates say.
+pub(super) fn is_unsaid(marker: &Marker) -> bool {
+    marker.said.as_deref() == Some(UNSAID)
+}
+
+/// Returns a pull request with a note that nothing is said of the gates on its head.
+pub(super) fn noted_unsaid(open: &PullRequest, marker: &Marker) -> PullRequest {
+    with_note(open, marker, Some(UNSAID))
+}
+
+fn with_note(open: &PullRequest, marker: &Marker, said: Option<&str>) -> PullRequest {
+    let noted = Marker { said: said.map(str::to_owned), ..marker.clone() };
+    PullRequest { body: marker::replace(&open.body, &noted), marker: Some(noted), ..open.clone() }
 }
 
 fn hash(statuses: &[Status]) -> String {

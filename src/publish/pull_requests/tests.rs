@@ -287,6 +287,47 @@ fn a_head_that_is_moved_without_a_new_word_is_noted_so_that_a_pass_which_is_kill
 }
 
 #[test]
+fn what_gates_say_now_is_noted_as_unsaid_first_so_that_words_which_come_back_hide_no_pass_that_was_killed() {
+    let gate = |state, text: &str| Status { context: GateName::Windows.context(), state, text: text.to_owned() };
+    let said = |key: &str, text: &str, state| {
+        let body = format!("{text}\n\n{}", pull_request(1, State::Open, key).body);
+        Desired { body, publish: Publish::PullRequest, statuses: vec![gate(state, text)], ..wanted(key) }
+    };
+    let (opens, waits) = (said("key", "passed", CheckState::Passed), said("key", "opens at nine", CheckState::Pending));
+    let open = PullRequest { body: waits.body.clone(), ..pull_request(1, State::Open, "key") };
+    let (current, stale) = (head("key"), HeadBranch { is_fresh: false, ..head("key") });
+    let planned = |wanted: &Desired, head: &HeadBranch, open: &PullRequest| {
+        planned(std::slice::from_ref(wanted), head.clone(), vec![open.clone()])
+    };
+    assert_eq!(steps(&planned(&waits, &current, &open)), [""; 0]);
+    for (head, expected) in [
+        (&current, ["rewrite", "statuses", "rewrite"].as_slice()),
+        (&stale, ["rewrite", "push", "statuses", "rewrite"].as_slice()),
+    ] {
+        let courses = planned(&opens, head, &open);
+        assert_eq!(steps(&courses), expected);
+        let Step::Rewrite { body, .. } = &courses[0].steps[0] else { panic!("{:?}", courses[0].steps) };
+        // Killed before its words are written: the next pass, in which the gate waits as it did, says that of the head again.
+        let noted = PullRequest { body: body.clone(), marker: marker::read(body), ..open.clone() };
+        let courses = planned(&waits, &current, &noted);
+        assert_eq!(steps(&courses), ["statuses", "rewrite"]);
+        let Step::Rewrite { body, .. } = &courses[0].steps[1] else { panic!("{:?}", courses[0].steps) };
+        assert_eq!(*body, waits.body);
+    }
+    // What is merged in the same pass is merged by its last words.
+    let courses = planned(&Desired { publish: Publish::AutoMerge, ..opens.clone() }, &current, &open);
+    assert_eq!(steps(&courses), ["rewrite", "statuses", "rewrite", "merge"]);
+    let Some(Step::Merge { pull_request: Some(merged), .. }) = courses[0].steps.last() else { panic!("{courses:?}") };
+    assert_eq!(merged.body, opens.body);
+    // A gate that stays as it is once it has passed takes no note, and neither does what brings something else.
+    let soak = Status { context: GateName::Soak.context(), ..gate(CheckState::Passed, "passed") };
+    let settled = Desired { statuses: vec![soak], ..opens };
+    assert_eq!(steps(&planned(&settled, &current, &open)), ["statuses", "rewrite"]);
+    let newer = said("newer", "passed", CheckState::Passed);
+    assert_eq!(steps(&planned(&newer, &current, &open)), ["push", "statuses", "rewrite"]);
+}
+
+#[test]
 fn an_order_of_which_no_pull_request_is_open_is_left_alone_with_what_is_to_be_done() {
     let order = HeadBranch { is_order: true, ..head("order") };
     let reason = |pull_requests| {
@@ -336,11 +377,19 @@ fn what_gates_said_of_what_stays_for_an_order_under_another_name_is_taken_back()
         courses.remove(0).steps
     };
     let steps = planned(GateName::Freezes, &open);
-    let [Step::TakeBack { commit, why }, Step::Rewrite { body, .. }] = steps.as_slice() else { panic!("{steps:?}") };
+    let [Step::Rewrite { body: first, .. }, Step::TakeBack { commit, why }, Step::Rewrite { body, .. }] =
+        steps.as_slice()
+    else {
+        panic!("{steps:?}")
+    };
     assert_eq!((commit, *why), (&open.commit, "not asked while a person has the same in hand elsewhere"));
     // The body notes that it was done, and what stays passed is not taken back.
     let noted = PullRequest { body: body.clone(), marker: marker::read(body), ..open.clone() };
     assert_eq!((planned(GateName::Freezes, &noted), planned(GateName::Soak, &open)), (Vec::new(), Vec::new()));
+    // So does what comes before, that it was begun: a pass that is killed in between leaves it to the next one.
+    let begun = PullRequest { body: first.clone(), marker: marker::read(first), ..open.clone() };
+    let steps = planned(GateName::Freezes, &begun);
+    assert!(matches!(steps.as_slice(), [Step::TakeBack { .. }, Step::Rewrite { body: last, .. }] if last == body));
 }
 
 #[test]
