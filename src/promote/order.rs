@@ -8,7 +8,7 @@ use crate::model::checks::ChecksWant;
 use crate::model::decision::{Decision, Question};
 use crate::model::environment::{Environment, EnvironmentName, Environments};
 use crate::model::gate::{Gate, GateName, GateState};
-use crate::model::history::{Descent, Mover, Ordered, Past, Timeline};
+use crate::model::history::{Descent, Mover, Ordered, Past, Shift, Timeline};
 use crate::model::hold::Hold;
 use crate::model::image::{ImageName, Tag};
 use crate::model::observation::Observation;
@@ -177,7 +177,8 @@ fn version_before(
         whole: true,
     };
     let timeline = timeline.unwrap_or(&nothing);
-    let latest = timeline.shifts.first();
+    let line = timeline.with_moved();
+    let latest = line.iter().find(|shift| shift.from != shift.to || !shift.steps.is_empty());
     if named.is_none()
         && let Some(latest) = latest
         && latest.by == Mover::Tagboat
@@ -186,8 +187,8 @@ fn version_before(
     {
         return Err(NoWayBack::Already(current.to_string()));
     }
-    let Some(tag) = named else { return standing_before(past, timeline, current, kept) };
-    let stood: Vec<&Value> = timeline.shifts.iter().flat_map(|shift| shift.to.iter().chain(&shift.from)).collect();
+    let Some(tag) = named else { return standing_before(past, &line, current, kept) };
+    let stood: Vec<&Value> = line.iter().flat_map(|shift| shift.to.iter().chain(&shift.from)).collect();
     let position = stood.iter().position(|value| value.tag.as_ref() == Some(tag));
     let to = match position {
         Some(position) => stood[position].clone(),
@@ -202,7 +203,7 @@ fn version_before(
 /// Finds the one version that a place had before.
 fn standing_before(
     past: &Past,
-    timeline: &Timeline,
+    line: &[&Shift],
     current: &Value,
     kept: &dyn Fn(&Value) -> Option<String>,
 ) -> Result<Back, NoWayBack> {
@@ -213,7 +214,7 @@ fn standing_before(
     let kept = |value: &Value| kept(value).or_else(|| past.hold_on(value).map(ToString::to_string));
     let is_version = |value: &Value| is_other(value, current) && value.tag.is_some();
     let is_before = |value: &Value| is_version(value) && kept(value).is_none();
-    let Descent { wanted, passed: mut left, is_open, .. } = timeline.descent(current, &is_before);
+    let Descent { wanted, passed: mut left, is_open, .. } = Descent::along(line.iter().copied(), current, &is_before);
     let Some(to) = wanted.iter().max_by_key(|value| value.digest.is_some()).cloned() else {
         let why = |value: &Value| Some(format!("{value} ({})", kept(value)?));
         let mut before: Vec<String> = left.iter().filter(|value| is_version(value)).filter_map(why).collect();

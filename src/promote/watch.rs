@@ -120,7 +120,7 @@ fn gone<'a>(
     let Some((last, stood)) = past.deployed(value).zip(past.held(value)) else { return Vec::new() };
     let first = past.shifts[last..].iter().position(|shift| !shift.from.contains(value));
     let came = past.shifts[last..].iter().take(first.map_or(usize::MAX, |first| first + 1));
-    let came = came.filter(|shift| shift.word.depth == past.shifts[last].word.depth || brings(shift, value));
+    let came = came.filter(|shift| shift.word.depth == past.shifts[last].word.depth || shift.brings(value));
     let own = came.filter(|shift| shift.by == Mover::Tagboat && !goes_back(shift));
     let (others, unread) = neighbours(observation, environment, all);
     own.map(|shift| {
@@ -150,11 +150,6 @@ fn gone<'a>(
         Begun { watch, commits, stood, past: past.clone(), others: others.clone(), unread: unread.clone() }
     })
     .collect()
-}
-
-/// Whether a shift brought a value to any place.
-fn brings(shift: &Shift, value: &Value) -> bool {
-    shift.steps.iter().any(|(_, came)| came == value) || (shift.to.contains(value) && !shift.from.contains(value))
 }
 
 /// Of which versions one asks.

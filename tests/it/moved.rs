@@ -159,3 +159,44 @@ async fn what_is_raised_by_a_move_soaks_from_then_on_where_another_place_has_had
         soaks(&begun(), way, shop).await;
     }
 }
+
+#[tokio::test]
+async fn a_rollback_goes_back_to_what_stood_there_before_a_folder_was_moved_with_the_configuration() {
+    let web_of = |folder: &str| format!("{folder}/prod/shop/web.yaml");
+    let raised = || vec![("k8s/prod/shop/web.yaml", web(":1.5.0"))];
+    let files = |dev, prod: &str| {
+        let mut files = moved(["k8s", "envs"], dev);
+        files.retain(|(path, _)| *path != "envs/prod/shop/web.yaml");
+        files.push(("envs/prod/shop/web.yaml", web(prod)));
+        files
+    };
+    let with = |mut files: Files| {
+        files.push(anew("envs"));
+        files
+    };
+    // It is raised before the move, by it, and both before it and by it.
+    let ways: [(Vec<Files>, &str); 5] = [
+        (vec![raised(), with(files(":1.4.0", ":1.5.0"))], ":1.4.0"),
+        (vec![with(files(":1.4.0", ":1.5.0"))], ":1.4.0"),
+        (vec![raised(), with(files(":1.4.0", ":1.6.0"))], ":1.5.0"),
+        (vec![raised(), vec![anew("envs")], files(":1.4.0", ":1.5.0")], ":1.4.0"),
+        (vec![raised(), files(":1.4.0", ":1.5.0"), vec![anew("envs")]], ":1.4.0"),
+    ];
+    for (way, before) in &ways {
+        let scene = two_places();
+        scene.list(&["1.3.0", "1.4.0", "1.5.0", "1.6.0"]);
+        let way: Vec<Step<'_>> = way.iter().map(Vec::as_slice).collect();
+        steps(&scene, &way, 4);
+        let outcome = scene.rollback("prod", 9).await;
+        assert_eq!(scene.runs(&web_of("envs")), *before, "{outcome:?}");
+        assert_eq!(scene.runs("envs/prod/blog/web.yaml"), OLD_LINE, "{outcome:?}");
+    }
+    // What it went back to before the move is not gone back from once more.
+    let scene = two_places();
+    steps(&scene, &[&raised()], 4);
+    scene.rollback("prod", 5).await.unwrap();
+    steps(&scene, &[&with(files(":1.4.0", ":1.4.0"))], 6);
+    let outcome = scene.rollback("prod", 9).await.unwrap();
+    assert!(outcome.skipped.iter().any(|row| row.reason.contains("rolled back to 1.4.0 already")), "{outcome:?}");
+    assert_eq!(scene.runs(&web_of("envs")), ":1.4.0");
+}

@@ -107,6 +107,11 @@ impl Shift {
         };
         self.steps.iter().any(|(_, came)| came == value) || self.changes.iter().any(came)
     }
+
+    /// Whether it brought a value to any place: in the place of another one, or where the image had not stood.
+    pub fn brings(&self, value: &Value) -> bool {
+        self.puts_in_place(value) || (self.to.contains(value) && !self.from.contains(value))
+    }
 }
 
 /// A change that led to what the base branch holds and is no step of its first-parent line: a merged commit's, one of a file
@@ -153,10 +158,33 @@ impl Timeline {
     /// Returns the least time for which a value that stands there now has stood: at every place where it stands.
     pub fn since(&self, value: &Value) -> Timestamp {
         let since = self.deployed(value).map_or(self.oldest, |index| self.shifts[index].landed);
-        // A place may have been raised where its file stood before it was moved here.
-        let is_meant = |aside: &&Aside| aside.was_here && aside.shift.puts_in_place(value);
-        let before = self.asides.iter().filter(is_meant).map(|aside| aside.shift.landed);
-        before.chain([since]).max().unwrap_or(since)
+        let before = self.before_moves().map(|aside| &aside.shift).filter(|shift| shift.puts_in_place(value));
+        before.map(|shift| shift.landed).chain([since]).max().unwrap_or(since)
+    }
+
+    /// Returns what was done to files where they stood before they were moved here, newest first.
+    fn before_moves(&self) -> impl Iterator<Item = &Aside> {
+        self.asides.iter().filter(|aside| aside.was_here)
+    }
+
+    /// Returns the changes of some places with those that their files saw before they were moved here, newest first: a move itself is
+    /// none that brought anything.
+    ///
+    /// It is asked of a [part](Self::parted): what was moved to one place says nothing of another one.
+    pub fn with_moved(&self) -> Vec<&Shift> {
+        let mut moved = self.before_moves().peekable();
+        let mut line: Vec<&Shift> = Vec::new();
+        for (newer, shift) in self.shifts.iter().enumerate() {
+            while let Some(aside) = moved.next_if(|aside| aside.newer <= newer) {
+                line.push(&aside.shift);
+            }
+            let is_told = line.last().is_some_and(|last| last.commit == shift.commit);
+            if !(shift.from.is_empty() && is_told) {
+                line.push(shift);
+            }
+        }
+        line.extend(moved.map(|aside| &aside.shift));
+        line
     }
 
     /// Returns a value as it is written there: a digest beside the tag may stand on one side alone.
@@ -172,9 +200,7 @@ impl Timeline {
     ///
     /// `None` where the value has stood there for longer than history was read.
     pub fn deployed(&self, value: &Value) -> Option<usize> {
-        self.shifts
-            .iter()
-            .position(|shift| shift.puts_in_place(value) || (shift.to.contains(value) && !shift.from.contains(value)))
+        self.shifts.iter().position(|shift| shift.brings(value))
     }
 
     /// Follows the places where a value stands back through what gave way to what there, each as far as a value that is
@@ -182,11 +208,49 @@ impl Timeline {
     ///
     /// Changes tell values and no files: where one value came to several places, all that gave way to it is followed.
     pub fn descent(&self, value: &Value, is_wanted: &dyn Fn(&Value) -> bool) -> Descent {
-        let mut descent = Descent { passed: BTreeSet::from([value.clone()]), ..Descent::default() };
+        Descent::along(self.shifts.iter(), value, is_wanted)
+    }
+
+    /// Returns which commits of the first-parent line have a value since it was last brought, by their depths: from
+    /// the newest to the one that brought it to the last of its places, wherever the file of that stood then.
+    pub fn held(&self, value: &Value) -> Option<RangeInclusive<usize>> {
+        let deployed = self.deployed(value)?;
+        let mut newer = self.shifts[..deployed].iter().rev();
+        let gone = newer.find(|shift| shift.from.contains(value) && !shift.to.contains(value));
+        let newest = gone.map_or(0, |gone| gone.word.depth + 1);
+        let before = self.before_moves().map(|aside| &aside.shift).filter(|shift| shift.puts_in_place(value));
+        let oldest = before.map(|shift| shift.word.depth).filter(|depth| *depth >= newest).min();
+        let brought = self.shifts[deployed].word.depth;
+        Some(newest..=oldest.map_or(brought, |oldest| oldest.min(brought)))
+    }
+}
+
+/// What stood before a value at the places where it stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Descent {
+    /// The newest values before it that were wanted: several where places had different ones, or where it is not told which
+    /// place had which.
+    pub wanted: BTreeSet<Value>,
+    /// The value itself, and what was passed over.
+    pub passed: BTreeSet<Value>,
+    /// Whether any place may have had nothing wanted before, as far as history tells.
+    pub is_open: bool,
+    /// The position of the newest shift by which a place with it, or with what was passed over, came new beside others.
+    pub new_by: Option<usize>,
+}
+
+impl Descent {
+    /// Follows the places where a value stands back along changes, newest first.
+    pub fn along<'a>(
+        shifts: impl Iterator<Item = &'a Shift>,
+        value: &Value,
+        is_wanted: &dyn Fn(&Value) -> bool,
+    ) -> Self {
+        let mut descent = Self { passed: BTreeSet::from([value.clone()]), ..Self::default() };
         let mut followed = descent.passed.clone();
         // Nothing of the image stood there for a while: what went last came before.
         let mut is_gap = false;
-        for (index, shift) in self.shifts.iter().enumerate() {
+        for (index, shift) in shifts.enumerate() {
             if followed.is_empty() && !is_gap {
                 break;
             }
@@ -217,29 +281,6 @@ impl Timeline {
         descent.is_open = is_gap || descent.new_by.is_some() || !followed.is_empty();
         descent
     }
-
-    /// Returns which commits of the first-parent line have a value since it was last brought, by their depths: from
-    /// the newest to the one that brought it.
-    pub fn held(&self, value: &Value) -> Option<RangeInclusive<usize>> {
-        let deployed = self.deployed(value)?;
-        let mut newer = self.shifts[..deployed].iter().rev();
-        let gone = newer.find(|shift| shift.from.contains(value) && !shift.to.contains(value));
-        Some(gone.map_or(0, |gone| gone.word.depth + 1)..=self.shifts[deployed].word.depth)
-    }
-}
-
-/// What stood before a value at the places where it stands.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Descent {
-    /// The newest values before it that were wanted: several where places had different ones, or where it is not told which
-    /// place had which.
-    pub wanted: BTreeSet<Value>,
-    /// The value itself, and what was passed over.
-    pub passed: BTreeSet<Value>,
-    /// Whether any place may have had nothing wanted before, as far as history tells.
-    pub is_open: bool,
-    /// The position of the newest shift by which a place with it, or with what was passed over, came new beside others.
-    pub new_by: Option<usize>,
 }
 
 /// What is known of an image's past in an environment.

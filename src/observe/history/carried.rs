@@ -210,7 +210,9 @@ impl Walk<'_> {
             return BTreeSet::new();
         }
         steps.retain(|(left, came)| !self.carried.is_again(asked, left, came));
-        let changes = self.lineage.told(asked, &links);
+        // What stands as it stood came by a move all the same, and by none that brought it.
+        let was_here = !former.is_empty();
+        let changes = if was_here { self.lineage.carried(asked, &links) } else { self.lineage.told(asked, &links) };
         if !changes.is_empty() {
             let (from, to): (BTreeSet<Value>, BTreeSet<Value>) = values(&links).unzip();
             let came: BTreeSet<&Value> = steps.iter().map(|(_, came)| came).collect();
@@ -218,13 +220,12 @@ impl Walk<'_> {
             let (by, word) = words::mover((entry, depth), then, image, (&steps, &came));
             let (commit, time) = (entry.id.clone(), entry.time);
             let shift = Shift { commit, time, landed: time, by, word, from, to, steps, changes };
-            if !former.is_empty() {
+            if was_here {
                 self.carried.told.entry(asked.clone()).or_default().push(shift.clone());
             }
             let whole = self.whole(environment, &BTreeSet::from([image.clone()]));
             let standing = whole.into_values().next().unwrap_or_default();
             let newer = self.shifts.get(asked).map_or(0, Vec::len);
-            let was_here = !former.is_empty();
             self.asides.entry(asked.clone()).or_default().push(Aside { shift, standing, newer, was_here });
         }
         self.lineage.link(asked, &links)

@@ -73,7 +73,22 @@ impl Lineage {
         changes
     }
 
+    /// Tells what a commit did to places.
     pub(super) fn told(&self, asked: &Asked, links: &[Link<'_>]) -> Vec<Change> {
+        self.each(asked, links, |from, to| from != to)
+    }
+
+    /// Tells where what was moved stood before and after, whether or not it is something else since.
+    pub(super) fn carried(&self, asked: &Asked, links: &[Link<'_>]) -> Vec<Change> {
+        self.each(asked, links, |_, _| true)
+    }
+
+    fn each(
+        &self,
+        asked: &Asked,
+        links: &[Link<'_>],
+        is_meant: impl Fn(Option<&Value>, Option<&Value>) -> bool,
+    ) -> Vec<Change> {
         let mut origins: BTreeMap<(&RepoPath, usize), usize> = BTreeMap::new();
         for (path, ordinal, _) in links.iter().filter_map(|link| link.new) {
             *origins.entry((path, ordinal)).or_default() += 1;
@@ -82,7 +97,7 @@ impl Lineage {
         for Link { old, new } in links {
             let is_unclear = new.is_some_and(|(path, ordinal, _)| origins.get(&(path, ordinal)) > Some(&1));
             let (from, to) = (old.map(|(.., value)| value), new.map(|(.., value)| value));
-            let Some((path, ordinal, _)) = new.or(*old).filter(|_| is_unclear || from != to) else { continue };
+            let Some((path, ordinal, _)) = new.or(*old).filter(|_| is_unclear || is_meant(from, to)) else { continue };
             let spots = self.heirs(asked, &Spot { file: path.clone(), ordinal });
             found.entry((from, to)).or_default().extend(spots);
         }

@@ -173,7 +173,8 @@ fn newest_together(ground: &Ground<'_>, asked: &mut Vec<Question>) -> Result<Vec
         let parts = order::parts(&ground.observation, question, past(ground, question)?);
         let shifts = parts.into_iter().filter_map(|(_, timeline)| {
             let timeline = timeline?;
-            let shift = timeline.brought(&question.current)?;
+            let line = timeline.with_moved();
+            let shift = line.into_iter().find(|shift| shift.brings(&question.current))?;
             Some((shift.word.depth, shift.commit.clone()))
         });
         brought.push(shifts.min_by_key(|(depth, _)| *depth));

@@ -266,6 +266,23 @@ pub(super) async fn what_was_said_of_another_version_does_not_count(kind: Kind) 
     assert_eq!(stage.web()[1], "1.4.0");
 }
 
+pub(super) async fn what_was_said_before_a_file_was_raised_by_a_move_does_not_count(kind: Kind) {
+    let stage = Stage::new(kind, CHECKED);
+    let first = stage.push("dev/other.yaml", &manifest(WEB, "1.5.0"));
+    stage.passed(&first, "argocd/dev");
+    let config = String::from_utf8(stage.store.repository.show("main", ".tagboat.yaml")).unwrap();
+    let config = config.replace("[dev/**]", "[dev/api.yaml, dev/other.yaml, moved/dev/**]");
+    let raised = manifest(WEB, "1.5.0");
+    let files = [(".tagboat.yaml", config.as_str()), ("dev/web.yaml", ""), ("moved/dev/web.yaml", raised.as_str())];
+    let moved = stage.store.repository.land("main", &files, "Move it", 3);
+    let (state, reason) = says(&stage.pass("08:10").await, GateName::Checks);
+    assert_eq!((state, reason.contains(&moved[..10])), ("wait", true), "{reason}");
+    assert_eq!(stage.runs("staging", "web"), "1.4.0");
+    stage.passed(&moved, "argocd/dev");
+    stage.pass("08:20").await;
+    assert_eq!(stage.runs("staging", "web"), "1.5.0");
+}
+
 pub(super) async fn a_star_takes_all_that_begin_so_and_wants_one_at_least(kind: Kind) {
     let stage = Stage::new(kind, "    publish: commit\n    gates: {checks: [kustomization/*]}\n");
     stage.pass("08:00").await;
@@ -1454,6 +1471,7 @@ macro_rules! gates {
             a_commit_status_counts_as_a_check_run_does
             the_newest_report_on_a_later_commit_that_still_holds_it_counts
             what_was_said_of_another_version_does_not_count
+            what_was_said_before_a_file_was_raised_by_a_move_does_not_count
             a_star_takes_all_that_begin_so_and_wants_one_at_least
             a_forge_that_cannot_be_asked_lets_nothing_pass
             checks_are_asked_for_only_where_a_promotion_waits_and_once_for_all_images
