@@ -21,7 +21,7 @@ pub(super) fn run(session: &Session, arguments: &Explain) -> Outcome {
 fn explain(session: &Session, arguments: &Explain, image: &ImageName) -> Outcome {
     let only = std::slice::from_ref(image);
     let (mut planned, config) =
-        session.plan(&arguments.folder, arguments.at.at, Detail::EveryTag, only, arguments.forged.named())?;
+        session.plan(&arguments.source, arguments.at.at, Detail::EveryTag, only, arguments.forged.named())?;
     let mut explanations = report::explanations(&planned, &config.environments);
     // Those of its group were decided along with it.
     explanations.retain(|explanation| explanation.decision.question.image == *image);

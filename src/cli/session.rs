@@ -6,10 +6,10 @@ use std::sync::OnceLock;
 use jiff::Timestamp;
 
 use crate::cache::Cache;
-use crate::cli::actions;
-use crate::cli::arguments::{Common, OutputFormat};
+use crate::cli::arguments::{Common, OutputFormat, Source};
 use crate::cli::output::{Failure, Stream, note, print, wants_color};
 use crate::cli::progress::Bar;
+use crate::cli::{actions, source};
 use crate::clock::{Clock, SystemClock};
 use crate::config::environment::Environment;
 use crate::config::repository::Repository;
@@ -21,8 +21,8 @@ use crate::model::outcome::Outcome;
 use crate::pass::hold::Awaited;
 use crate::pass::propose::{Asked, Publishing};
 use crate::pass::run::CONFIG_FILE;
-use crate::pass::setup::{ForgeChoice, Target};
-use crate::pass::{Detail, Editing, Inputs, Planned, Turn, elsewhere, setup, view};
+use crate::pass::setup::ForgeChoice;
+use crate::pass::{Detail, Editing, Inputs, Planned, Turn, elsewhere, setup};
 use crate::report::text::{self, Occasion};
 use crate::report::{Verbosity, View, json};
 
@@ -122,37 +122,39 @@ impl Session {
         if self.wants_json() { Detail::EveryTag } else { Detail::Outcome }
     }
 
-    /// Plans on the files of a folder.
+    /// Plans on what is read.
     pub(super) fn plan(
         &self,
-        folder: &Path,
+        read: &Source,
         at: Option<Timestamp>,
         detail: Detail,
         only: &[ImageName],
         forge: (ForgeChoice, Option<&str>),
     ) -> Result<(Planned, Repository), Failure> {
         let service = self.service()?;
-        let mut config = self.repository(folder)?;
-        self.warn_of_inactive(&config);
-        let viewed = view::folder(folder);
+        let (viewed, mut config) = source::open(self, read, forge, &service)?;
         let branches = viewed.branches(&mut config);
-        let source = setup::source(&service, self.common.snapshot.as_deref(), &self.environment)?;
+        let tags = setup::source(&service, self.common.snapshot.as_deref(), &self.environment)?;
         let bar = Bar::new(self.common.quiet);
-        let target = Target::Checkout { folder, branch: None };
+        let target = source::target(read, &viewed);
         let (publishing, branch) = setup::asked(&target, forge, &service, &self.environment);
         let runtime = self.runtime()?;
         let own = setup::own(&target);
         let open = setup::neighbours(own.as_ref(), &service, &self.environment);
         let others = runtime.block_on(elsewhere::view(&config, &open));
+        let awaited = match source::may_look(self, &publishing) {
+            false => Awaited::default(),
+            true => runtime.block_on(source::awaited((&viewed, &others), &config, &publishing))?,
+        };
         let inputs = Inputs {
             config: &config,
             files: &*viewed.files,
-            base: None,
+            base: viewed.base.clone(),
             past: viewed.past.as_deref(),
             branches: &branches,
             others: &others,
             editing: Editing::Together,
-            source: &*source,
+            source: &*tags,
             sources: &setup::sources(&service, &self.environment),
             cache: self.cache(&service),
             limits: &setup::limits(&service),
@@ -160,7 +162,7 @@ impl Session {
             forge: self.asked(&publishing, &branch),
             detail,
             only,
-            awaited: Awaited::default(),
+            awaited,
             heard: Heard::default(),
             progress: &|progress| bar.tell(progress),
             turn: &Turn::default(),

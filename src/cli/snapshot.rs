@@ -5,28 +5,27 @@ use crate::cli::arguments::Snapshot;
 use crate::cli::output::{note, print, write_to};
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
+use crate::cli::source;
 use crate::clock::{Clock, SystemClock};
 use crate::model::observation::Heard;
 use crate::pass::elsewhere::Others;
 use crate::pass::hold::Awaited;
 use crate::pass::setup::Recording;
-use crate::pass::{Detail, Editing, Inputs, Turn, plan, report, setup, view};
+use crate::pass::{Detail, Editing, Inputs, Turn, plan, report, setup};
 use crate::report::{exit, trouble};
 
 /// Plans with a source that records, and writes the record.
 pub(super) fn run(session: &Session, arguments: &Snapshot) -> Outcome {
     let service = session.service()?;
-    let mut config = session.repository(&arguments.folder)?;
-    session.warn_of_inactive(&config);
-    let source = setup::source(&service, session.common.snapshot.as_deref(), &session.environment)?;
-    let recorder = Recording::of(source);
+    let (viewed, mut config) = source::open(session, &arguments.source, arguments.forged.named(), &service)?;
+    let tags = setup::source(&service, session.common.snapshot.as_deref(), &session.environment)?;
+    let recorder = Recording::of(tags);
     let bar = Bar::new(session.common.quiet);
-    let viewed = view::folder(&arguments.folder);
     let branches = viewed.branches(&mut config);
     let inputs = Inputs {
         config: &config,
         files: &*viewed.files,
-        base: None,
+        base: viewed.base.clone(),
         past: viewed.past.as_deref(),
         branches: &branches,
         others: &Others::new(),

@@ -7,6 +7,11 @@ use crate::cli::output::Failure;
 use crate::cli::session::Session;
 use crate::config::repository::Repository;
 use crate::config::service::Service;
+use crate::model::environment::BranchName;
+use crate::pass::PassError;
+use crate::pass::elsewhere::{self, Others};
+use crate::pass::hold::Awaited;
+use crate::pass::propose::Publishing;
 use crate::pass::setup::{self, ForgeChoice, Opened, Target};
 use crate::pass::view::{self, Viewed};
 
@@ -31,4 +36,28 @@ pub(super) fn open(
     };
     session.warn_of_inactive(&config);
     Ok((viewed, config))
+}
+
+/// Returns the repository that is meant, by which its forge is told.
+pub(super) fn target<'a>(source: &'a Source, viewed: &'a Viewed) -> Target<'a> {
+    match &source.repo {
+        Some(url) => Target::Url { url, branch: viewed.branch().map(BranchName::as_str) },
+        None => Target::Checkout { folder: &source.folder, branch: None },
+    }
+}
+
+/// Whether head branches are looked at: not where recorded answers stand in for a forge that would have to be asked about them.
+pub(super) fn may_look(session: &Session, publishing: &Publishing) -> bool {
+    session.common.snapshot.is_none() || !matches!(publishing, Publishing::Forge(_))
+}
+
+/// Returns what is proposed to be held, here and in the other repositories that are looked at.
+pub(super) async fn awaited(
+    (viewed, others): (&Viewed, &Others),
+    config: &Repository,
+    publishing: &Publishing,
+) -> Result<Awaited, PassError> {
+    let mut awaited = viewed.awaited(config, publishing).await?;
+    elsewhere::awaited(config, others, &mut awaited).await;
+    Ok(awaited)
 }

@@ -7,14 +7,11 @@ use crate::cli::progress::Bar;
 use crate::cli::session::Session;
 use crate::cli::source;
 use crate::clock::{Clock, SystemClock};
-use crate::model::environment::BranchName;
 use crate::model::observation::Heard;
 use crate::pass::hold::Awaited;
 use crate::pass::order::standing::standing;
-use crate::pass::propose::Publishing;
 use crate::pass::record::Ledger;
-use crate::pass::setup::Target;
-use crate::pass::{Detail, Editing, Inputs, PassError, Turn, elsewhere, setup, status};
+use crate::pass::{Detail, Editing, Inputs, Turn, elsewhere, setup, status};
 use crate::report::{exit, json, text};
 
 /// Plans, reads history, and prints how things stand.
@@ -25,23 +22,16 @@ pub(super) fn run(session: &Session, arguments: &Status) -> Outcome {
     let tags = setup::source(&service, session.common.snapshot.as_deref(), &session.environment)?;
     let limits = setup::limits(&service);
     let bar = Bar::new(session.common.quiet);
-    let folder = &arguments.source.folder;
-    let target = match (&arguments.source.repo, viewed.branch()) {
-        (Some(url), branch) => Target::Url { url, branch: branch.map(BranchName::as_str) },
-        (None, _) => Target::Checkout { folder, branch: None },
-    };
+    let target = source::target(&arguments.source, &viewed);
     let (publishing, branch) = setup::asked(&target, arguments.forged.named(), &service, &session.environment);
     let runtime = session.runtime()?;
     let own = setup::own(&target);
     let open = setup::neighbours(own.as_ref(), &service, &session.environment);
     let others = runtime.block_on(elsewhere::view(&config, &open));
-    let awaited = match may_look(session, &publishing) {
+    let may_look = source::may_look(session, &publishing);
+    let awaited = match may_look {
         false => Awaited::default(),
-        true => runtime.block_on(async {
-            let mut awaited = viewed.awaited(&config, &publishing).await?;
-            elsewhere::awaited(&config, &others, &mut awaited).await;
-            Ok::<_, PassError>(awaited)
-        })?,
+        true => runtime.block_on(source::awaited((&viewed, &others), &config, &publishing))?,
     };
     let inputs = Inputs {
         config: &config,
@@ -74,7 +64,7 @@ pub(super) fn run(session: &Session, arguments: &Status) -> Outcome {
         cache: session.cache(&service),
         limits: &limits,
     });
-    let orders = match viewed.remote().filter(|_| may_look(session, &publishing)) {
+    let orders = match viewed.remote().filter(|_| may_look) {
         Some((remote, branch)) => runtime.block_on(standing(remote, &publishing, &inputs, (branch, &planned)))?,
         None => Vec::new(),
     };
@@ -89,9 +79,4 @@ pub(super) fn run(session: &Session, arguments: &Status) -> Outcome {
         },
     )?;
     Ok(exit::of_errors(&status.errors))
-}
-
-/// Whether head branches are looked at: not where recorded answers stand in for a forge that would have to be asked about them.
-fn may_look(session: &Session, publishing: &Publishing) -> bool {
-    session.common.snapshot.is_none() || !matches!(publishing, Publishing::Forge(_))
 }

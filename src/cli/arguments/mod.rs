@@ -156,6 +156,7 @@ The token comes from TAGBOAT_TOKEN, else from that of its forge: GITHUB_TOKEN, G
   tagboat explain nginx
   tagboat explain ghcr.io/acme/web --environment prod
   tagboat explain ghcr.io/acme/web --at 2026-12-01T09:00:00Z
+  tagboat explain ghcr.io/acme/web --repo https://github.com/acme/gitops --branch main
 
 docs/troubleshooting.md of Tagboat's repository says of each reason what it means, and what to do.")]
     Explain(Explain),
@@ -428,12 +429,12 @@ pub(super) struct Explain {
     /// Only this environment
     #[arg(long, short, value_name = "NAME")]
     pub(super) environment: Option<String>,
-    /// The folder
-    #[arg(short = 'C', default_value = ".", value_name = "DIR")]
-    pub(super) folder: PathBuf,
     /// When.
     #[command(flatten)]
     pub(super) at: At,
+    /// Where.
+    #[command(flatten)]
+    pub(super) source: Source,
     /// Whom gates ask.
     #[command(flatten)]
     pub(super) forged: Forged,
@@ -442,12 +443,15 @@ pub(super) struct Explain {
 /// Arguments of `snapshot`.
 #[derive(Debug, Args)]
 pub(super) struct Snapshot {
-    /// The folder
-    #[arg(short = 'C', default_value = ".", value_name = "DIR")]
-    pub(super) folder: PathBuf,
     /// Where to write it, instead of standard output
     #[arg(long, short, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
+    /// Where.
+    #[command(flatten)]
+    pub(super) source: Source,
+    /// Whose token Git is shown.
+    #[command(flatten)]
+    pub(super) forged: Forged,
 }
 
 /// Arguments of `init`.

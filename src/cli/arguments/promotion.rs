@@ -4,7 +4,7 @@ use crate::cli::arguments::{At, Forge};
 use crate::model::environment::Publish;
 use crate::pass::setup::{ForgeChoice, Target};
 use clap::{Args, ValueEnum};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The repository that a command works on.
 #[derive(Debug, Clone, Args)]
@@ -185,6 +185,13 @@ pub(in crate::cli) struct Source {
     /// The branch of that repository
     #[arg(long, value_name = "BRANCH", requires = "repo")]
     pub(in crate::cli) branch: Option<String>,
+}
+
+impl Source {
+    /// Takes a folder.
+    pub(in crate::cli) fn of(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), repo: None, branch: None }
+    }
 }
 
 /// Arguments of `status`.

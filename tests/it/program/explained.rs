@@ -49,6 +49,36 @@ fn newer(world: &World, work: &Repository) {
 }
 
 #[test]
+fn a_branch_on_a_remote_is_explained_as_its_checkout_is_and_by_what_is_proposed_to_be_held_there() {
+    let world = World::new();
+    let work = shop(&world, "    gates: {soak: 24h}\n", "");
+    newer(&world, &work);
+    let bare = world.scratch.path("gitops.git").display().to_string();
+    work.git(&["clone", "--quiet", "--bare", &work.folder.display().to_string(), &bare]);
+    let at = ["--at", "2026-01-06T18:00:00Z"];
+    let on_remote = || {
+        let named = ["explain", "web", "-e", "prod", "--repo", &bare, "--branch", "main"];
+        let told = world.tagboat(&[&named[..], &at].concat()).ended(0).out;
+        told.split("\nAsked").next().unwrap().to_owned()
+    };
+    let told = on_remote();
+    assert!(told.contains("soak"), "{told}");
+    assert_eq!(told, explained(&world, &work, "web", &at).split("\nAsked").next().unwrap());
+    let hold = format!(
+        "version: 1\nholds:\n  - {{image: {}/acme/web, tag: 1.5.0, environment: prod, by: sre, reason: leaks}}\n",
+        world.registry.host()
+    );
+    work.git(&["checkout", "--quiet", "-b", "tagboat/@holds"]);
+    work.commit_files(&[(".tagboat/holds.yaml", &hold)], "hold", 6);
+    work.git(&["push", "--quiet", &bare, "tagboat/@holds"]);
+    let told = on_remote();
+    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("sre holds it in prod: not merged yet: leaks (proposed in tagboat/@holds)"), "{told}");
+    world.tagboat(&["explain", "web", "-C", ".", "--repo", &bare]).ended(2);
+    world.tagboat(&["explain", "web", "--branch", "main"]).ended(2);
+}
+
+#[test]
 fn a_held_version_is_named_with_who_holds_it_until_when_and_why() {
     let world = World::new();
     let work = shop(&world, "", "");

@@ -38,6 +38,17 @@ fn a_replayed_plan_is_the_live_one_byte_for_byte() {
 }
 
 #[test]
+fn a_branch_on_a_remote_is_recorded_as_its_checkout_is() {
+    let world = world();
+    let read = |path: &str| std::fs::read_to_string(world.tree().join(path)).unwrap();
+    let files = [".tagboat.yaml", "dev/web.yaml", "dev/worker.yaml"].map(|path| (path, read(path)));
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+    let remote = world.scratch.bare("gitops.git", &files).folder.display().to_string();
+    let recorded = world.tagboat(&["snapshot", "--repo", &remote, "--branch", "main"]).ended(0).out;
+    assert_eq!(recorded, world.tagboat(&["snapshot"]).ended(0).out);
+}
+
+#[test]
 fn a_snapshot_holds_what_is_documented() {
     let world = world();
     let recorded = world.tagboat(&["snapshot"]).ended(0).json();
