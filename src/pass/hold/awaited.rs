@@ -15,7 +15,7 @@ use crate::model::environment::{BranchName, EnvironmentName};
 use crate::model::hold::Hold;
 use crate::model::pull_request::Listing;
 use crate::pass::PassError;
-use crate::pass::hold::proposed::{Place, Standing, all, among, on, pointed_away};
+use crate::pass::hold::proposed::{self, All, Place, Standing, all, among, on, pointed_away};
 use crate::pass::propose::Publishing;
 use crate::publish::pull_requests::heads::Branches;
 
@@ -42,6 +42,14 @@ impl Awaited {
     }
 }
 
+/// Where a head branch is to be merged.
+#[derive(Clone, Copy)]
+enum Onto {
+    Base,
+    /// The branch of its environment.
+    Own,
+}
+
 /// Returns what is proposed to be held and not held yet; `known` are the pull requests, where somebody has listed them.
 ///
 /// # Errors
@@ -56,17 +64,21 @@ pub(in crate::pass) async fn awaited(
 ) -> Result<Awaited, PassError> {
     let place = Place { remote, publishing, config, branch, base, now: Timestamp::UNIX_EPOCH };
     // Who goes back holds what is left from then on, whoever merges it.
-    let (seen, going_back) = all(place).await?;
+    let All { seen, going_back, beside } = all(place).await?;
     let looked_at: Vec<_> = seen.0.iter().chain(&going_back).collect();
     let mut awaited = Awaited { listed: known, ..Awaited::default() };
     let mut unlisted = None;
-    if let Some(forge) = place.forge().filter(|_| !looked_at.is_empty() && awaited.listed.is_none()) {
+    let is_any = !looked_at.is_empty() || !beside.is_empty();
+    if let Some(forge) = place.forge().filter(|_| is_any && awaited.listed.is_none()) {
         match forge.list().await {
             Ok(listed) => awaited.listed = Some(listed),
             Err(error) => unlisted = Some(error),
         }
     }
-    for one in looked_at {
+    let on_base = looked_at.into_iter().map(|head| (head, place, Onto::Base));
+    let on_others =
+        beside.iter().map(|(head, onto)| (head, Place { branch: &onto.0, base: &onto.1, ..place }, Onto::Own));
+    for (one, place, onto) in on_base.chain(on_others) {
         let open = match &unlisted {
             None => match among(place, &one.0, awaited.listed.as_ref()) {
                 // Whoever has pointed it at another base has not said that what it holds may go on.
@@ -85,13 +97,19 @@ pub(in crate::pass) async fn awaited(
             Standing::Branch => one.0.to_string(),
             Standing::Open(open) => open.url,
         };
-        let Some(proposed) = on(place, one).await? else { continue };
-        let held = proposed.held.into_iter().chain(proposed.left).map(|mut hold| {
+        let held: Vec<Hold> = match onto {
+            Onto::Base => {
+                let Some(proposed) = on(place, one).await? else { continue };
+                proposed.held.into_iter().chain(proposed.left).collect()
+            }
+            Onto::Own => proposed::beside(place, one).await?,
+        };
+        let told = |mut hold: Hold| {
             let said = hold.reason.take().map(|reason| format!("{reason} ")).unwrap_or_default();
             hold.reason = Some(format!("not merged yet: {said}(proposed in {open})"));
             hold
-        });
-        let held: Vec<Hold> = held.collect();
+        };
+        let held: Vec<Hold> = held.into_iter().map(told).collect();
         awaited.holds.extend(held.iter().cloned());
         awaited.heads.push((one.0.clone(), held));
     }

@@ -20,7 +20,7 @@ use crate::model::file::RepoPath;
 use crate::model::hold::Hold;
 use crate::model::image::{ImageName, Tag};
 use crate::model::proposal::{Action, Proposal};
-use crate::model::pull_request::{LABEL_HOLD, Listing, NewPullRequest, PullRequest, State};
+use crate::model::pull_request::{HeadBranch, LABEL_HOLD, Listing, NewPullRequest, PullRequest, State};
 use crate::observe::files::Files;
 use crate::observe::tree::CommitFiles;
 use crate::pass::former;
@@ -127,25 +127,80 @@ pub(super) async fn listed(place: Place<'_>) -> Result<Vec<(BranchName, CommitId
     Ok(blocking(move || of_holds(&*remote)).await?)
 }
 
-/// Lists the branches on which something may be proposed to be held, and all others; and which of these go back and hold what they
-/// leave, of environments on the base.
-pub(super) async fn all(place: Place<'_>) -> Result<((Branches, Branches), Branches), PassError> {
+/// The branches on which something is held that no entry of the file of holds names yet.
+pub(super) struct All {
+    /// Those on which something may be proposed to be held, and all others.
+    pub(super) seen: (Branches, Branches),
+    /// Which of these go back and hold what they leave, of environments on the base.
+    pub(super) going_back: Branches,
+    /// Those of environments on branches of their own, each with that branch.
+    pub(super) beside: Vec<((BranchName, CommitId), (BranchName, CommitId))>,
+}
+
+/// Lists them.
+pub(super) async fn all(place: Place<'_>) -> Result<All, PassError> {
     let (remote, config) = (Arc::clone(place.remote), place.config.clone());
     let (branch, base) = (place.branch.clone(), place.base.clone());
     let work = move || {
         let (proposed, mut others) = of_holds_and_others(&*remote)?;
         others.retain(|(name, _)| *name != branch);
-        let mut going_back = Vec::new();
+        let (mut going_back, mut beside) = (Vec::new(), Vec::new());
+        let own = config.environments.branches();
         // What goes back goes on under its old name where `branchPrefix` was another one.
-        for (name, tip) in others.iter().filter(|(name, _)| former::may_be_of(name, &config)).cloned() {
+        let may_be = |name: &BranchName| former::may_be_of(name, &config) && !own.contains(name);
+        for (name, tip) in others.iter().filter(|(name, _)| may_be(name)).cloned() {
             let head = remote.head(&name, &tip, (&branch, &base))?;
-            if goes_back(&head) && (!left_by(&head).is_empty() || brings_holds(&*remote, &head)?) {
+            if !goes_back(&head) {
+                continue;
+            }
+            let left = left_by(&head);
+            // Its own commits come first; what lies beneath them on its branch is merged already.
+            let onto = left.first().and_then(|hold| own_branch(&config, hold));
+            if let Some(onto) = onto {
+                let listed = others.iter().find(|(name, _)| name == onto);
+                beside.extend(listed.map(|onto| ((name, tip), onto.clone())));
+            } else if !left.is_empty() || brings_holds(&*remote, &head)? {
                 going_back.push((name, tip));
             }
         }
-        Ok(((proposed, others), going_back))
+        Ok(All { seen: (proposed, others), going_back, beside })
     };
     Ok(blocking(work).await?)
+}
+
+/// Returns the branch on which the environment of a hold lives by itself.
+fn own_branch<'a>(config: &'a Repository, hold: &Hold) -> Option<&'a BranchName> {
+    config.environments.named(hold.environment.as_ref()?)?.branch.as_ref()
+}
+
+/// Looks at which digests one branch takes back of an environment on a branch of its own, which `place` is of: what is held stands on
+/// the base alone.
+pub(super) async fn beside(place: Place<'_>, one: &(BranchName, CommitId)) -> Result<Vec<Hold>, PassError> {
+    let (remote, config, (name, tip)) = (Arc::clone(place.remote), place.config.clone(), one.clone());
+    let (branch, base) = (place.branch.clone(), place.base.clone());
+    let work = move || {
+        let head = remote.head(&name, &tip, (&branch, &base))?;
+        // Merged, or taken back there: its history tells by now.
+        if head.is_empty {
+            return Ok(Vec::new());
+        }
+        let looked = look(&remote, (&branch, &base), vec![(name, head.tip.clone())], &config.commit, &[])?;
+        let looked = looked.into_iter().next();
+        Ok(looked.map(|looked| left(&config, &head, &looked, Some(&branch))).unwrap_or_default())
+    };
+    blocking_pass(work).await
+}
+
+/// Returns the digests that a head branch takes back, of environments on a branch; `None` is the base. What that has had by now, history
+/// tells, also where the head branch was left behind.
+fn left(config: &Repository, head: &Head, looked: &HeadBranch, onto: Option<&BranchName>) -> Vec<Hold> {
+    let is_there = |hold: &Hold| {
+        let of = |name| config.environments.named(name).is_some_and(|environment| environment.branch.as_ref() == onto);
+        hold.environment.as_ref().is_some_and(of)
+    };
+    let mut left = left_by(head);
+    left.retain(|hold| is_there(hold) && (!looked.is_own || looked.is_order || looked.is_return));
+    left
 }
 
 /// Whether a head branch is an order or a return, as its commits say: people may have pushed onto it, and others are called so, too.
@@ -244,13 +299,7 @@ fn read(
         let since = since(&**remote, (branch, base), &head, &path)?;
         held.retain(|hold| has(&there, hold) || !since.iter().any(|other| key(other) == key(hold)));
     }
-    // What the base has had by now history tells, also where the branch was left behind.
-    let on_base = |hold: &Hold| {
-        let of = |name| config.environments.named(name).is_some_and(|environment| environment.branch.is_none());
-        hold.environment.as_ref().is_some_and(of)
-    };
-    let mut left = left_by(&head);
-    left.retain(|hold| on_base(hold) && (!looked.is_own || looked.is_order || looked.is_return));
+    let left = left(config, &head, &looked, None);
     let released: Vec<Hold> = before.iter().filter(|hold| !has(&after, hold) && has(&there, hold)).cloned().collect();
     let (is_own, is_on_tip) = (looked.is_own, looked.is_on_tip);
     let stands = holds_blob(&**remote, base)?;

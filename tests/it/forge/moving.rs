@@ -55,6 +55,14 @@ impl Stage {
         stage
     }
 
+    /// The same, with dev on a branch of its own.
+    fn beside(kind: Kind) -> Self {
+        let stage =
+            Self::with(kind, "    branch: env/dev\n    publish: pullRequest\n", "windows: [{hours: \"10:00-20:00\"}]");
+        stage.store.repository.git(&["branch", "env/dev", "main"]);
+        stage
+    }
+
     fn push(&self, letter: char) {
         self.tags.point(WEB, "stable", &digest(letter));
     }
@@ -76,7 +84,9 @@ impl Stage {
     /// Returns the first letters of what dev and prod run.
     fn runs(&self) -> String {
         let letter = |environment: &str| {
-            let file = self.store.repository.show("main", &format!("{environment}/web.yaml"));
+            let own = format!("env/{environment}");
+            let branch = if self.store.repository.at(&own).is_some() { &own } else { "main" };
+            let file = self.store.repository.show(branch, &format!("{environment}/web.yaml"));
             let text = String::from_utf8(file).unwrap();
             text.split_once("@sha256:").unwrap().1.chars().next().unwrap()
         };
@@ -176,6 +186,40 @@ pub(super) async fn a_digest_goes_nowhere_while_a_rollback_of_it_stands_open(kin
     assert_eq!(stage.runs(), "cc");
 }
 
+pub(super) async fn a_digest_goes_nowhere_while_a_rollback_of_it_stands_open_on_a_branch_of_its_own(kind: Kind) {
+    let stage = Stage::beside(kind);
+    stage.pass("08:00").await;
+    stage.store.merge(1).unwrap();
+    let order = Order::Rollback { environment: "dev".into(), what: "web".to_owned(), to: None };
+    let said = || Said { by: Some("sre"), reason: Some("outage"), ..Said::default() };
+    stage.passing("2026-11-20T09:00:00Z").order(&order, said()).await.unwrap();
+    let outcome = stage.pass("10:10").await;
+    assert_eq!((stage.runs().as_str(), stage.store.pull(2).state), ("ba", Stands::Open));
+    let prod = outcome.proposals.iter().find(|one| one.environment.as_str() == "prod").unwrap();
+    let reason = prod.reason.clone().unwrap_or_default();
+    let told = format!("sre holds it in dev: not merged yet: {} alone: outage (proposed in ", digest('b'));
+    assert!(reason.contains(&told), "{reason}");
+    // Closed, it holds nothing any more.
+    stage.store.change(2, |pull| pull.state = Stands::Closed);
+    stage.pass("10:20").await;
+    assert_eq!(stage.runs(), "bb");
+    // Of one that was merged its branch's history tells, and what stands open on top of that is another one.
+    let stage = Stage::beside(kind);
+    stage.pass("08:00").await;
+    stage.store.merge(1).unwrap();
+    stage.passing("2026-11-20T09:00:00Z").order(&order, said()).await.unwrap();
+    stage.store.merge(2).unwrap();
+    stage.push('c');
+    stage.pass("09:10").await;
+    stage.store.merge(3).unwrap();
+    stage.passing("2026-11-20T09:20:00Z").order(&order, said()).await.unwrap();
+    stage.pass("10:10").await;
+    assert_eq!((stage.runs().as_str(), stage.store.pull(4).state), ("ca", Stands::Open));
+    stage.store.merge(4).unwrap();
+    stage.pass("10:20").await;
+    assert_eq!(stage.runs(), "aa");
+}
+
 pub(super) async fn a_digest_that_a_person_rolled_back_by_a_pull_request_stays_back(kind: Kind) {
     let stage = Stage::new(kind, "    publish: pullRequest\n");
     stage.pass("08:00").await;
@@ -215,6 +259,7 @@ macro_rules! moving {
             nothing_goes_back_by_itself_to_a_digest_that_is_no_more
             a_digest_that_went_back_by_a_pull_request_of_its_own_stays_back
             a_digest_goes_nowhere_while_a_rollback_of_it_stands_open
+            a_digest_goes_nowhere_while_a_rollback_of_it_stands_open_on_a_branch_of_its_own
             a_digest_that_a_person_rolled_back_by_a_pull_request_stays_back
         }
     };
