@@ -1,23 +1,30 @@
 //! The grounds that a pass stands on: the base branch, and each branch on which an environment lives by itself; and
 //! those of other repositories, which are only looked at ([`crate::pass::elsewhere`]).
 //!
-//! Entry point: [`look`]. A branch that cannot be read takes its own environments out of the pass, and nobody else's.
+//! Entry points: [`look`], and [`still_say`], which looks once more before something lands. A branch that cannot be read takes its own
+//! environments out of the pass, and nobody else's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::cache::Cache;
 use crate::config::repository::Repository;
+use crate::git::{GitError, Remote};
 use crate::manifest::{self, Surroundings};
-use crate::model::environment::{BranchName, EnvironmentName};
+use crate::model::commit::CommitId;
+use crate::model::environment::{BranchName, Environment, EnvironmentName};
 use crate::model::file::RepoPath;
 use crate::model::outcome::{Skipped, Trouble};
+use crate::model::proposal::{Action, Move};
 use crate::model::site::{PassedOver, Site};
 use crate::observe::files::Files;
 use crate::observe::history::Past;
 use crate::observe::scan::{Scanned, scan};
 use crate::pass::elsewhere::Theirs;
-use crate::pass::view::{Branches, Unseen};
-use crate::pass::{PassError, refuse_overlap, report};
+use crate::pass::view::{Branches, Unseen, Viewed};
+use crate::pass::{PassError, Planned, blocking, refuse_overlap, report};
+use crate::promote;
+use crate::publish::pull_requests::{RestsOn, heads};
 
 /// What is looked at.
 pub(super) struct Sight<'a> {
@@ -150,4 +157,97 @@ impl<'a> Looked<'a> {
         let (branch, theirs, unreadable) = (Some(branch.clone()), None, BTreeMap::new());
         self.seen.push(Seen { branch, files, past, paths, surroundings, theirs, unreadable });
     }
+}
+
+/// Some files on branches.
+pub(super) type OnBranches = BTreeMap<BranchName, BTreeSet<RepoPath>>;
+
+/// Returns the files of the environments before in which the images that move stand: they say what may come.
+pub(super) fn rests_on(
+    sites: &[Site],
+    (config, base): (&Repository, &BranchName),
+    environment: &Environment,
+    moves: &[Move],
+) -> RestsOn {
+    let mut rests_on = RestsOn::default();
+    if environment.after.is_empty() {
+        return rests_on;
+    }
+    let images: BTreeSet<_> = moves.iter().map(|step| &step.image).collect();
+    // What goes back in one far before is kept back here as well.
+    let before = promote::order::before(environment, &config.environments);
+    let is_before = |site: &&Site| {
+        let own = config.environments.of(site.branch.as_ref(), site.file.as_str());
+        own.is_some_and(|own| before.contains(&&own.name))
+    };
+    let standing = sites.iter().filter(|site| site.image.as_ref().is_some_and(|image| images.contains(image)));
+    for site in standing.filter(is_before) {
+        let files = if site.branch == environment.branch {
+            &mut rests_on.here
+        } else {
+            rests_on.beside.entry(site.branch.as_ref().unwrap_or(base).clone()).or_default()
+        };
+        files.insert(site.file.clone());
+    }
+    rests_on
+}
+
+/// Returns the files on other branches by which it was planned what is committed, for each environment.
+pub(super) fn of_commits(planned: &Planned, on: (&Repository, &BranchName)) -> BTreeMap<EnvironmentName, OnBranches> {
+    let mut found: BTreeMap<EnvironmentName, OnBranches> = BTreeMap::new();
+    for proposal in planned.promoted.proposals.iter().filter(|proposal| proposal.action == Action::Committed) {
+        let Some(environment) = on.0.environments.named(&proposal.environment) else { continue };
+        let own = found.entry(environment.name.clone()).or_default();
+        for (branch, files) in rests_on(&planned.observation.sites, on, environment, &proposal.moves).beside {
+            own.entry(branch).or_default().extend(files);
+        }
+    }
+    found
+}
+
+/// Returns what has to be as it was when commits of some environments land on a branch: on any other than the base, what that says of
+/// what is held, too.
+pub(super) fn asked(
+    (branch, base): (&BranchName, &BranchName),
+    own: &BTreeSet<EnvironmentName>,
+    rests_on: &BTreeMap<EnvironmentName, OnBranches>,
+) -> OnBranches {
+    let mut asked = OnBranches::from([(base.clone(), BTreeSet::new())]);
+    for (branch, files) in own.iter().filter_map(|name| rests_on.get(name)).flatten() {
+        asked.entry(branch.clone()).or_default().extend(files.iter().cloned());
+    }
+    asked.remove(branch);
+    asked
+}
+
+/// Returns where the base was seen, and each branch on which environments live by themselves.
+pub(super) fn tips(branch: &BranchName, (base, branches): (&CommitId, &Branches)) -> BTreeMap<BranchName, CommitId> {
+    let tip = |(branch, viewed): (&BranchName, &Result<Viewed, Unseen>)| {
+        Some((branch.clone(), viewed.as_ref().ok()?.base.clone()?))
+    };
+    branches.iter().filter_map(tip).chain([(branch.clone(), base.clone())]).collect()
+}
+
+/// Looks once more, right before something lands on a branch, whether others still say the same: what a person has held, rolled back
+/// or taken back meanwhile stands there. Where that cannot be told, the next round asks anew.
+pub(super) async fn still_say(
+    remote: &Arc<dyn Remote>,
+    tips: &BTreeMap<BranchName, CommitId>,
+    asked: OnBranches,
+) -> bool {
+    let remote = Arc::clone(remote);
+    let seen = |(branch, files): (BranchName, BTreeSet<RepoPath>)| Some((tips.get(&branch)?.clone(), branch, files));
+    let asked: Vec<_> = asked.into_iter().filter_map(seen).collect();
+    let work = move || {
+        for (seen, branch, files) in &asked {
+            if !heads::still_says(&*remote, (branch, seen), (files, &BTreeMap::new()))? {
+                return Ok(false);
+            }
+        }
+        Ok::<_, GitError>(true)
+    };
+    blocking(work).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "whether other branches still say the same is not known");
+        false
+    })
 }

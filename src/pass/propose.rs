@@ -9,14 +9,13 @@ use crate::git::{GitError, Remote};
 use crate::model::change::ChangeSet;
 use crate::model::commit::CommitId;
 use crate::model::environment::{BranchName, Environment, EnvironmentName, Publish};
-use crate::model::file::RepoPath;
 use crate::model::gate::{GateName, GateSpec};
 use crate::model::outcome::{Landed, Trouble};
 use crate::model::proposal::{Action, Proposal};
 use crate::model::pull_request::{HeadBranch, Listing, PullRequest, State};
-use crate::model::site::Site;
 pub use crate::observe::checks::Asked;
 use crate::pass::former::{Former, Known};
+use crate::pass::grounds;
 use crate::pass::own::{look, take_along};
 use crate::pass::refusals::{self, Recall};
 use crate::pass::run::{Mode, Run};
@@ -26,7 +25,7 @@ use crate::pass::{Inputs, Planned, blocking};
 use crate::pass::{former, hold, notes, ordered};
 use crate::promote;
 use crate::publish::held::is_head;
-use crate::publish::pull_requests::apply::{Place, Rebased, apply, foresee};
+use crate::publish::pull_requests::apply::{Branch, Place, Rebased, apply, foresee};
 use crate::publish::pull_requests::told::tell;
 use crate::publish::pull_requests::{self, Course, Desired, Standing, course};
 
@@ -94,7 +93,7 @@ pub(super) async fn propose(
         Publishing::Plain => None,
         Publishing::Forge(forge) => Some(&**forge),
         Publishing::Missing(reason) if run.mode == Mode::DryRun => {
-            unseen(planned, config, reason);
+            unseen(planned, (config, run.branch), reason);
             return Proposed::default();
         }
         Publishing::Missing(reason) => {
@@ -104,7 +103,7 @@ pub(super) async fn propose(
     };
     let style = &config.pull_request;
     let limit = forge.map_or(LONGEST_BODY, Forge::body_limit);
-    let mut desired = desired(planned, config, limit, &BTreeMap::new());
+    let mut desired = desired(planned, (config, run.branch), limit, &BTreeMap::new());
     // Gates may have asked for the same list a moment ago.
     let listed = match (forge, planned.observation.pull_requests.take()) {
         (None, _) => Ok(None),
@@ -117,6 +116,9 @@ pub(super) async fn propose(
     // What an order tells is not told by what was left alone for it, once no position is named any more.
     let mut twice = BTreeSet::new();
     let grounds = grounds(run, base, branches, config);
+    let tips = grounds::tips(run.branch, (base, branches)).into_iter();
+    let mut seen: BTreeMap<BranchName, Branch> =
+        tips.map(|(branch, seen)| (branch, Branch { seen, made: BTreeMap::new() })).collect();
     let known_tips: Vec<_> = grounds.iter().map(|onto| (onto.branch.clone(), onto.tip.clone())).collect();
     for onto in grounds {
         let (mut own, others): (Vec<_>, Vec<_>) =
@@ -164,7 +166,7 @@ pub(super) async fn propose(
         }
         if let Some(forge) = forge.filter(|_| style.release_notes) {
             let notes = notes::notes(run, forge, planned, &standing, (&own, &courses)).await;
-            own = self::desired(planned, config, limit, &notes);
+            own = self::desired(planned, (config, run.branch), limit, &notes);
             own.retain(|desired| onto.has(&desired.environment));
             former::take_up(planned, &mut standing, &mut own);
             ordered::take_place(&ordered, planned, &mut own);
@@ -176,11 +178,15 @@ pub(super) async fn propose(
         let (branch, now, holds) = (onto.branch, run.now, inputs.awaited.seen.clone());
         // What an environment on a branch of its own may run is said on the base.
         let rules = (!onto.is_base).then_some((run.branch, base));
-        let place = Place { remote, forge, branch, now, style, holds, rules, turn: &run.turn, rebased };
+        let place =
+            Place { remote, forge, branch, now, style, holds, rules, branches: seen.clone(), turn: &run.turn, rebased };
         if run.mode == Mode::DryRun {
             foresee(&place, onto.tip, &mut courses).await;
         } else {
-            proposed.landed.extend(apply(&place, onto.tip, &mut courses).await.landed);
+            let applied = apply(&place, onto.tip, &mut courses).await;
+            proposed.landed.extend(applied.landed);
+            // What this pass has merged itself is no news to what comes after.
+            seen.entry(onto.branch.clone()).and_modify(|branch| branch.made.extend(applied.changed));
             if run.turn.is_stale() {
                 return proposed;
             }
@@ -236,7 +242,12 @@ fn grounds<'a>(run: &'a Run<'_>, base: &'a CommitId, branches: &'a Branches, con
 }
 
 /// Returns the pull requests that should stand; `notes` are sections of their bodies, by the proposals' positions.
-fn desired(planned: &mut Planned, config: &Repository, limit: usize, notes: &BTreeMap<usize, String>) -> Vec<Desired> {
+fn desired(
+    planned: &mut Planned,
+    (config, base): (&Repository, &BranchName),
+    limit: usize,
+    notes: &BTreeMap<usize, String>,
+) -> Vec<Desired> {
     let mut desired = Vec::new();
     for (index, changes) in &planned.proposed {
         let proposal = &mut planned.promoted.proposals[*index];
@@ -251,8 +262,9 @@ fn desired(planned: &mut Planned, config: &Repository, limit: usize, notes: &BTr
         let notes = notes.get(index).map(String::as_str).unwrap_or_default();
         let mut wanted = pull_requests::desired((*index, proposal), changes, styles, environment, (limit, notes));
         wanted.approvals = environment.map_or(0, approvals_of);
-        if let Some(environment) = environment {
-            wanted.rests_on = rests_on(&planned.observation.sites, config, environment, proposal);
+        if let Some(environment) = environment.filter(|environment| environment.publish == Publish::AutoMerge) {
+            wanted.rests_on =
+                grounds::rests_on(&planned.observation.sites, (config, base), environment, &proposal.moves);
         }
         desired.push(wanted);
     }
@@ -268,24 +280,6 @@ fn desired(planned: &mut Planned, config: &Repository, limit: usize, notes: &BTr
         desired.push(pull_requests::returned(what, changes, commit, style, limit, environment));
     }
     desired
-}
-
-/// Returns the files of the environments before, on the same branch, in which the images of a proposal stand: they say what may come.
-fn rests_on(sites: &[Site], config: &Repository, environment: &Environment, proposal: &Proposal) -> BTreeSet<RepoPath> {
-    if environment.after.is_empty() || environment.publish != Publish::AutoMerge {
-        return BTreeSet::new();
-    }
-    let images: BTreeSet<_> = proposal.moves.iter().map(|step| &step.image).collect();
-    // What goes back in one far before is kept back here as well.
-    let before = promote::order::before(environment, &config.environments);
-    let is_before = |site: &&Site| {
-        let own = config.environments.of(site.branch.as_ref(), site.file.as_str());
-        own.is_some_and(|own| before.contains(&&own.name))
-    };
-    let standing = sites.iter().filter(|site| {
-        site.branch == environment.branch && site.image.as_ref().is_some_and(|image| images.contains(image))
-    });
-    standing.filter(is_before).map(|site| site.file.clone()).collect()
 }
 
 /// Returns how many approvals an environment asks for.
@@ -554,8 +548,8 @@ fn take_over(planned: &mut Planned, courses: Vec<Course>, proposed: &mut Propose
 }
 
 /// Says of every proposal that would be a pull request that nobody has looked for what stands of it.
-fn unseen(planned: &mut Planned, config: &Repository, reason: &str) {
-    for wanted in desired(planned, config, LONGEST_BODY, &BTreeMap::new()) {
+fn unseen(planned: &mut Planned, on: (&Repository, &BranchName), reason: &str) {
+    for wanted in desired(planned, on, LONGEST_BODY, &BTreeMap::new()) {
         let proposal = &mut planned.promoted.proposals[wanted.proposal];
         proposal.reason = Some(format!("whether it stands already, or was refused, could not be looked at: {reason}"));
     }

@@ -25,6 +25,7 @@ use crate::observe::history::BranchPast;
 use crate::observe::tree::CommitFiles;
 use crate::pass::deployments;
 use crate::pass::elsewhere::{self, Neighbours};
+use crate::pass::grounds;
 use crate::pass::hold::{self, Awaited, HoldError};
 use crate::pass::landed::{branch_trouble, fail, hold_unsigned, keep_landed, merge, put_off, refuse, take_back};
 use crate::pass::propose::{Publishing, propose};
@@ -39,7 +40,6 @@ use crate::publish::apply::{Applied, apply, apply_by_forge};
 use crate::publish::making::{MakeError, Maker, can_sign};
 use crate::publish::plan::{PlannedCommit, commits};
 use crate::publish::pull_requests::apply::Rebased;
-use crate::publish::pull_requests::heads;
 use crate::registry::TagSource;
 use crate::source::Answers;
 use crate::{manifest, observe::files::Files};
@@ -297,8 +297,9 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>, rebased: &Rebased) -> Resu
     let mut pushed = Vec::with_capacity(targets.len());
     // What goes back on a branch of its own stays until the base holds it, or it would come again.
     let mut unheld: BTreeSet<EnvironmentName> = BTreeSet::new();
-    // What is held, and how, stands on the base alone.
-    let mut rules = base.clone();
+    // What is held, and how, stands on the base alone; what may come, on the branches of environments before.
+    let mut tips = grounds::tips(run.branch, (&base, &branches));
+    let rests_on = grounds::of_commits(&planned, (&config, run.branch));
     let mut held = Vec::new();
     for mut target in targets {
         let is_unheld = |commit: &PlannedCommit| unheld.contains(&commit.plan.environment);
@@ -308,13 +309,13 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>, rebased: &Rebased) -> Resu
         if own.is_empty() {
             continue;
         }
-        let is_base = target.branch == *run.branch;
-        let mut applied = match is_base || still_says(run, &rules).await {
+        let asked = grounds::asked((&target.branch, run.branch), &own, &rests_on);
+        let mut applied = match grounds::still_say(&run.remote, &tips, asked).await {
             true => push(run, &config, forge, &target.branch, &target.base, target.commits).await,
             false => Ok(Applied::Moved),
         };
-        if let (true, Ok(Applied::Landed(landed))) = (is_base, &applied) {
-            rules = landed.last().map_or(rules, |last| last.commit.clone());
+        if let Ok(Applied::Landed(landed)) = &applied {
+            tips.extend(landed.last().map(|last| (target.branch.clone(), last.commit.clone())));
         }
         if let Ok(Applied::Forbidden(words)) = &mut applied
             && !target.holding.is_empty()
@@ -421,16 +422,6 @@ fn named(inputs: &Inputs<'_>, only: &[Written]) -> Result<Vec<ImageName>, PassEr
     let (observation, _) = super::look(inputs)?;
     let known = || observation.sites.iter().filter_map(|site| site.image.as_ref());
     Ok(only.iter().map(|written| written.among(known())).collect::<Result<_, _>>()?)
-}
-
-/// Looks once more, right before something lands on another branch, whether the base still says the same: what a person has held or
-/// rolled back meanwhile stands there. Where that cannot be told, the next round asks anew.
-async fn still_says(run: &Run<'_>, seen: &CommitId) -> bool {
-    let (remote, branch, seen) = (Arc::clone(&run.remote), run.branch.clone(), seen.clone());
-    blocking(move || heads::still_says(&*remote, &branch, &seen)).await.unwrap_or_else(|error| {
-        tracing::warn!(%error, "whether the base still says the same is not known");
-        false
-    })
 }
 
 /// Makes the commits of one branch, and pushes them if it still stands where it was seen.

@@ -1,5 +1,6 @@
 //! Publishing what was ordered: on the base at once, or as the pull request that stands for it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -109,7 +110,8 @@ async fn propose(
         let (remote, now) = (Arc::clone(&given.remote), given.now);
         let (turn, rebased) = (&Turn::default(), &Rebased::default());
         let (forge, holds, rules) = (forge.as_deref(), None, None);
-        let place = Place { remote, forge, branch, now, style, holds, rules, turn, rebased };
+        let branches = BTreeMap::new();
+        let place = Place { remote, forge, branch, now, style, holds, rules, branches, turn, rebased };
         let applied = take(&place, base, &mut courses).await;
         outcome.commits.extend(applied.landed);
         if applied.has_moved {

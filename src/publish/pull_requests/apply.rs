@@ -32,6 +32,15 @@ use crate::publish::pull_requests::{Course, Step};
 /// What is told where a list was behind.
 const GONE: &str = "it was merged or closed since it was listed: the next pass looks again";
 
+/// A branch as a pass knows it.
+#[derive(Debug, Clone)]
+pub struct Branch {
+    /// The commit that was planned on.
+    pub seen: CommitId,
+    /// What the pass has made of its files since.
+    pub made: BTreeMap<RepoPath, BlobId>,
+}
+
 /// The repository that courses are followed on.
 pub struct Place<'a> {
     /// The repository.
@@ -49,6 +58,8 @@ pub struct Place<'a> {
     pub holds: Option<(Branches, Branches)>,
     /// The branch that says what is held, and how, where that is another one; with the commit that was planned by.
     pub rules: Option<(&'a BranchName, &'a CommitId)>,
+    /// The branches of all environments, as the pass knows them.
+    pub branches: BTreeMap<BranchName, Branch>,
     /// What the forge need not be asked in the pass.
     pub turn: &'a Turn,
     /// Where a head branch was made anew in the pass since it was behind.
@@ -85,8 +96,8 @@ pub struct Applied {
     pub landed: Vec<Landed>,
     /// Whether a branch stood elsewhere than it was seen: whoever looks again may succeed.
     pub has_moved: bool,
-    /// The files of what the forge merged, with what became of them.
-    pub(super) changed: BTreeMap<RepoPath, BlobId>,
+    /// The files of what was merged, with what became of them.
+    pub changed: BTreeMap<RepoPath, BlobId>,
     /// The head commits that were made.
     pub(super) made: BTreeSet<CommitId>,
     /// What was told of those that may be merged, before anything was done.

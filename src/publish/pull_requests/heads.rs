@@ -2,7 +2,7 @@
 //!
 //! Entry points: [`look`], [`of_holds`], [`takes_back`] and [`still_says`]. Changes nothing, and asks no forge.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::git::log::{LogEntry, MAX_MESSAGE};
 use crate::git::{Beneath, BlobId, GitError, Head, Remote, blob_id};
@@ -106,19 +106,30 @@ pub fn takes_back(head: &Head) -> bool {
         }
 }
 
-/// Looks once more at a branch: whether its configuration and what is held there are what they were at a commit.
+/// Looks once more at a branch: whether its configuration, what is held there and some files are what they were at a commit, but for what
+/// was made of these since.
 ///
 /// # Errors
 ///
 /// [`GitError`] when it cannot be fetched.
-pub fn still_says(remote: &dyn Remote, branch: &BranchName, seen: &CommitId) -> Result<bool, GitError> {
+pub fn still_says(
+    remote: &dyn Remote,
+    (branch, seen): (&BranchName, &CommitId),
+    (files, made): (&BTreeSet<RepoPath>, &BTreeMap<RepoPath, BlobId>),
+) -> Result<bool, GitError> {
     let now = remote.tip(branch)?;
     let own = |commit: &CommitId| -> Result<BTreeMap<RepoPath, BlobId>, GitError> {
         let entries = remote.entries(commit)?.into_iter();
         let own = entries.filter_map(|entry| Some((entry.path.ok()?, entry.blob)));
-        Ok(own.filter(|(path, _)| path.as_str().starts_with(OWN)).collect())
+        Ok(own.filter(|(path, _)| path.as_str().starts_with(OWN) || files.contains(path)).collect())
     };
-    Ok(now == *seen || own(&now)? == own(seen)?)
+    if now == *seen {
+        return Ok(true);
+    }
+    let mut expected = own(seen)?;
+    expected
+        .extend(made.iter().filter(|(path, _)| files.contains(path)).map(|(path, blob)| (path.clone(), blob.clone())));
+    Ok(own(&now)? == expected)
 }
 
 /// Whether the base has already what a head brings: byte for byte, or in one of its last commits.

@@ -19,11 +19,11 @@ use crate::model::pull_request::{
 };
 use crate::publish::making::{MakeError, blocking};
 use crate::publish::plan::PlannedCommit;
-use crate::publish::pull_requests::Course;
-use crate::publish::pull_requests::apply::{Applied, Place};
+use crate::publish::pull_requests::apply::{Applied, Branch, Place};
 use crate::publish::pull_requests::heads::{OWN, of_holds_and_others, still_says, takes_back};
 use crate::publish::pull_requests::readiness::{done, is_due_for_rebase, only_required_are_due, ready, reported};
 use crate::publish::pull_requests::statuses::{is_changed, missing, note_changed, set_changed};
+use crate::publish::pull_requests::{Course, RestsOn};
 
 /// Why what was planned on another base waits.
 const MOVED: &str = "the base has moved since it was looked at: the next pass looks again";
@@ -54,7 +54,7 @@ pub(super) struct Order<'a> {
     /// How many people must approve that very commit.
     pub(super) approvals: u32,
     /// The files of environments before that it was planned by.
-    pub(super) rests_on: &'a BTreeSet<RepoPath>,
+    pub(super) rests_on: &'a RestsOn,
 }
 
 /// Whether what gates say is set where that is not said yet, or only taken for said.
@@ -138,12 +138,12 @@ pub(super) async fn merge(
         }
         Verdict::Ready => {}
     }
-    let Some(now) = still_planned(place, tip, (again, rests_on), &applied.changed).await? else {
+    let Some(now) = still_planned(place, tip, (again, &rests_on.here), &applied.changed).await? else {
         course.reason = Some(MOVED.to_owned());
         return Ok(());
     };
     *tip = now;
-    if let Some(reason) = held_meanwhile(place, tip, &applied.made).await? {
+    if let Some(reason) = held_meanwhile(place, (tip, rests_on), &applied.made).await? {
         course.reason = Some(reason);
         return Ok(());
     }
@@ -220,7 +220,7 @@ pub(super) async fn lands_next(
     if !files.is_disjoint(lands) {
         course.reason =
             Some("another one that is merged first changes the same files: the next pass looks again".to_owned());
-    } else if let Some(reason) = held_meanwhile(place, tip, &BTreeSet::new()).await? {
+    } else if let Some(reason) = held_meanwhile(place, (tip, order.rests_on), &BTreeSet::new()).await? {
         course.reason = Some(reason);
     } else {
         course.action = Action::Merged;
@@ -512,24 +512,36 @@ async fn changed(
     .await
 }
 
-/// Looks once more, right before something moves, at what holds: on the base, where that is another branch; where holds are proposed;
-/// and at what has come to head branches since it was planned, of which this pass has `made` some: what goes back there holds what it
+/// Looks once more, right before something moves, at what holds: on the base, where that is another branch; on the branches of
+/// environments before; where holds are proposed; and at what has come to head branches since it was planned, of which this pass has `made` some: what goes back there holds what it
 /// leaves. Says why it waits where any of it is not as it was.
 async fn held_meanwhile(
     place: &Place<'_>,
-    tip: &CommitId,
+    (tip, rests_on): (&CommitId, &RestsOn),
     made: &BTreeSet<CommitId>,
 ) -> Result<Option<String>, GitError> {
     let (remote, prefix) = (Arc::clone(&place.remote), place.style.branch_prefix.clone());
     let rules = place.rules.map(|(branch, seen)| (branch.clone(), seen.clone()));
     let base = rules.as_ref().map(|(base, _)| base.clone());
+    let mut beside = rests_on.beside.clone();
+    let on_base = base.as_ref().and_then(|base| beside.remove(base)).unwrap_or_default();
+    let made_of_base = base.as_ref().and_then(|base| place.branches.get(base)).map(|base| base.made.clone());
+    // What comes from a branch that could not be read is not planned.
+    let as_seen =
+        |(branch, files): (BranchName, _)| Some((branch.clone(), files, place.branches.get(&branch)?.clone()));
+    let beside: Vec<(BranchName, BTreeSet<RepoPath>, Branch)> = beside.into_iter().filter_map(as_seen).collect();
     let (branch, tip, seen, made) = (place.branch.clone(), tip.clone(), place.holds.clone(), made.clone());
     let changed = || Some("what is proposed to be held has changed meanwhile: the next pass looks again".to_owned());
     blocking(move || {
         if let Some((rules, seen)) = rules
-            && !still_says(&*remote, &rules, &seen)?
+            && !still_says(&*remote, (&rules, &seen), (&on_base, &made_of_base.unwrap_or_default()))?
         {
             return Ok(Some(MOVED.to_owned()));
+        }
+        for (branch, files, Branch { seen, made }) in beside {
+            if !still_says(&*remote, (&branch, &seen), (&files, &made))? {
+                return Ok(Some(format!("the branch {branch} moved meanwhile: the next pass looks again")));
+            }
         }
         let Some((of_holds, others)) = seen else { return Ok(None) };
         let is_head =
@@ -557,13 +569,14 @@ pub(super) async fn forward(
     course: &mut Course,
     applied: &mut Applied,
 ) -> Result<(), MakeError> {
-    if let Some(reason) = held_meanwhile(place, tip, &applied.made).await? {
+    if let Some(reason) = held_meanwhile(place, (tip, order.rests_on), &applied.made).await? {
         course.reason = Some(reason);
         return Ok(());
     }
     let made = place.maker().on_base(tip, order.again).await?.commit;
     *tip = made.clone();
     course.action = Action::Merged;
+    applied.changed.extend(changed(place, &made, order.again).await?);
     applied.landed.push(landed(course, made, order.again));
     remove(place, order.head, order.commit).await
 }

@@ -74,10 +74,19 @@ pub struct Desired {
     pub rebase: Rebase,
     /// How many people must approve its head commit.
     pub approvals: u32,
-    /// The files of environments before, on the same branch, that say that it may come.
-    pub rests_on: BTreeSet<RepoPath>,
+    /// What says that it may come.
+    pub rests_on: RestsOn,
     /// What is told of it where its head is made anew, beside what that comes to.
     pub told: Option<String>,
+}
+
+/// The files of environments before in which the images of a proposal stand: they say that it may come.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RestsOn {
+    /// Those on the branch that it goes to.
+    pub here: BTreeSet<RepoPath>,
+    /// Those on others, by branch.
+    pub beside: BTreeMap<BranchName, BTreeSet<RepoPath>>,
 }
 
 /// What is said on a pull request whose labels ask for what is not done.
@@ -295,7 +304,7 @@ pub enum Step {
         /// How many people must approve that very commit.
         approvals: u32,
         /// The files of environments before that it was planned by: where one has changed it is not merged.
-        rests_on: BTreeSet<RepoPath>,
+        rests_on: RestsOn,
     },
     /// Takes back that the forge merges it by itself.
     Disarm {
@@ -366,7 +375,7 @@ pub fn desired(
         max_open: environment.and_then(|environment| environment.max_open),
         rebase: styles.1.rebase,
         approvals: 0,
-        rests_on: BTreeSet::new(),
+        rests_on: RestsOn::default(),
         brought: Brought::of(changes.iter().map(|change| (&change.image, &change.to))),
         told: None,
         key,
@@ -418,7 +427,7 @@ pub fn ordered(
         max_open: None,
         rebase: style.rebase,
         approvals: 0,
-        rests_on: BTreeSet::new(),
+        rests_on: RestsOn::default(),
         brought: Brought::default(),
         told: None,
         key,

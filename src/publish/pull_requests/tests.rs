@@ -94,7 +94,7 @@ fn wanted(key: &str) -> Desired {
         max_open: None,
         rebase: Rebase::default(),
         approvals: 0,
-        rests_on: BTreeSet::new(),
+        rests_on: RestsOn::default(),
         told: None,
     }
 }

@@ -128,6 +128,39 @@ fn what_is_held_on_the_base_while_a_pass_pushes_to_one_branch_does_not_come_to_a
 }
 
 #[test]
+fn what_is_taken_back_on_one_branch_while_a_pass_pushes_to_another_goes_on_to_none() {
+    // All of them run it but prod; staging, on a branch of its own, comes first, and prod comes after one of them.
+    for (before, taken_back) in [("env/canary", "env/canary"), ("main", "main"), ("env/canary", "main")] {
+        let scene = Scene::new(COMMIT, COMMIT, &["1.4.0", "1.5.0"]);
+        let canary =
+            "  - name: canary\n    branch: env/canary\n    files: [apps/**]\n    after: dev\n    publish: commit\n";
+        let prod = format!("    after: {}\n", if before == "main" { "dev" } else { "canary" });
+        let config = config(&scene.world.registry.host(), COMMIT, COMMIT).replace("    after: staging\n", &prod);
+        let config = config.replace("  - name: prod\n", &format!("{canary}  - name: prod\n"));
+        scene.people.git(&["checkout", "--quiet", "-b", "env/canary", "env/staging"]);
+        scene.people.commit_files(&[("apps/web.yaml", &scene.web("1.5.0"))], "By hand", 2);
+        scene.people.git(&["push", "--quiet", "origin", "env/canary"]);
+        scene.people.git(&["checkout", "--quiet", "main"]);
+        let files = [(".tagboat.yaml", config.as_str()), ("apps/web.yaml", &scene.web("1.5.0"))];
+        scene.people.commit_files(&files, "By hand", 2);
+        scene.people.git(&["push", "--quiet", "origin", "main"]);
+        scene.people.git(&["checkout", "--quiet", taken_back]);
+        scene.people.commit_files(&[("apps/web.yaml", &scene.web("1.4.0"))], "Take it back", 3);
+        scene.people.git(&["push", "--quiet", "origin", "HEAD:refs/ready/back"]);
+        scene.remote.hook(
+            "post-receive",
+            &format!(
+                "#!/bin/sh\nwhile read -r old new name; do\n  [ \"$name\" != refs/heads/env/staging ] || git update-ref \
+                 refs/heads/{taken_back} refs/ready/back\ndone\n"
+            ),
+        );
+        let ran = scene.run(0);
+        assert_eq!((scene.runs("env/staging"), scene.runs("prod")), ("1.5.0".into(), "1.4.0".into()), "{ran:?}");
+        assert_eq!(scene.runs(taken_back), "1.4.0", "{ran:?}");
+    }
+}
+
+#[test]
 fn pull_requests_stand_on_the_branch_of_their_environment_and_merge_into_it() {
     let scene = Scene::new("    publish: autoMerge\n", "    publish: pullRequest\n", &["1.4.0", "1.5.0"]);
     let ran = scene.run(0);

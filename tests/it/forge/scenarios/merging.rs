@@ -195,19 +195,22 @@ pub(in crate::forge) async fn a_look_says_what_is_merged_where_the_base_must_be_
 /// Else the later one would be made anew each time that the earlier one is merged first, and never come.
 pub(in crate::forge) async fn an_environment_and_the_one_after_it_are_merged_in_one_pass(kind: Kind) {
     let dev = "  - {name: dev, files: [dev/**], publish: autoMerge}\n";
-    let stage = Stage::new(kind, &format!("{AUTO}    after: dev\n{dev}"));
-    stage.push("main", "dev/web.yaml", &manifest("1.5.0"));
-    stage.tags.set(WEB, ["1.4.0", "1.5.0", "1.6.0"]);
-    stage.outcome("mirror", 8).await;
-    assert_eq!(stage.states(), [Stands::Open; 2]);
-    for pull in stage.pulls() {
-        stage.check_at(pull.sha, "build", kind.words[0]);
+    for (branch, own) in [("main", ""), ("live", "    branch: live\n")] {
+        let stage = Stage::new(kind, &format!("{AUTO}    after: dev\n{own}{dev}"));
+        stage.store.repository.git(&["branch", "--quiet", "live", "main"]);
+        stage.push("main", "dev/web.yaml", &manifest("1.5.0"));
+        stage.tags.set(WEB, ["1.4.0", "1.5.0", "1.6.0"]);
+        stage.outcome("mirror", 8).await;
+        assert_eq!(stage.states(), [Stands::Open; 2], "{branch}");
+        for pull in stage.pulls() {
+            stage.check_at(pull.sha, "build", kind.words[0]);
+        }
+        stage.outcome("mirror", 9).await;
+        // The same pass proposes what came before with it.
+        assert_eq!(stage.states(), [Stands::Merged, Stands::Merged, Stands::Open], "{branch}");
+        assert_eq!(stage.store.repository.show(branch, "prod/web.yaml"), manifest("1.5.0").into_bytes());
+        assert_eq!(stage.store.repository.show("main", "dev/web.yaml"), manifest("1.6.0").into_bytes());
     }
-    stage.outcome("mirror", 9).await;
-    // The same pass proposes what came before with it.
-    assert_eq!(stage.states(), [Stands::Merged, Stands::Merged, Stands::Open]);
-    assert_eq!(stage.runs(), "1.5.0");
-    assert_eq!(stage.store.repository.show("main", "dev/web.yaml"), manifest("1.6.0").into_bytes());
 }
 
 /// Two groups whose images stand in one file, on lines side by side or far apart, and a third one elsewhere.
@@ -347,6 +350,21 @@ pub(in crate::forge) async fn what_is_held_on_the_base_while_a_pass_looks_stops_
     let (did, reason) = stage.pass(9).await;
     assert!(did == Some(Action::Unchanged) && reason.contains("the base has moved"), "{did:?} {reason}");
     assert_eq!(stage.states(), [Stands::Open]);
+}
+
+pub(in crate::forge) async fn what_goes_back_on_another_branch_while_a_pass_looks_stops_the_merge(kind: Kind) {
+    let line = "    branch: live\n    after: dev\n  - {name: dev, files: [dev/**], publish: commit}\n";
+    let stage = Stage::new(kind, &format!("{AUTO}{line}"));
+    stage.store.repository.git(&["branch", "--quiet", "live", "main"]);
+    stage.push("main", "dev/web.yaml", &manifest("1.5.0"));
+    stage.acts(8).await;
+    stage.check("build", kind.words[0]);
+    stage.store.trap("GET", "/status", Fault::Meanwhile(Deed::GoesBackOnMain));
+    let outcome = stage.outcome("mirror", 9).await;
+    let prod = outcome.proposals.iter().find(|one| one.environment.as_str() == "prod").unwrap();
+    assert!(prod.reason.as_ref().is_some_and(|why| why.contains("the base has moved")), "{outcome:#?}");
+    assert_eq!(stage.states(), [Stands::Open]);
+    assert!(stage.store.kept().traps.is_empty());
 }
 
 pub(in crate::forge) async fn what_goes_back_far_before_while_a_pass_looks_stops_the_merge(kind: Kind) {

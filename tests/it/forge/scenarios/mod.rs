@@ -283,6 +283,7 @@ macro_rules! scenarios {
                 what_is_merged_while_a_pass_looks_is_not_opened_again
                 what_a_person_does_while_a_pass_looks_stops_the_merge
                 what_goes_back_before_while_a_pass_looks_stops_the_merge
+                what_goes_back_on_another_branch_while_a_pass_looks_stops_the_merge
                 what_goes_back_far_before_while_a_pass_looks_stops_the_merge
                 what_is_held_on_the_base_while_a_pass_looks_stops_a_merge_into_another_branch
                 a_look_says_what_would_be_merged_and_what_that_waits_for

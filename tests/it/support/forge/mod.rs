@@ -134,6 +134,8 @@ pub(crate) enum Deed {
     Disapproves,
     /// Takes an environment before back to an earlier version.
     GoesBackBefore,
+    /// The same on the branch `main`, whatever its base is.
+    GoesBackOnMain,
 }
 
 /// The next request of this method whose path contains this text meets the fault.
@@ -306,6 +308,7 @@ impl Store {
             Deed::Disapproves => self.change(pull.number, |pull| pull.reviews.clear()),
             Deed::Notes => writes("notes", "nothing to do with it\n"),
             Deed::GoesBackBefore => writes("dev/web.yaml", EARLIER),
+            Deed::GoesBackOnMain => writes_to("main", "dev/web.yaml", EARLIER),
         }
     }
 
