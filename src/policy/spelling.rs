@@ -21,6 +21,45 @@ use crate::policy::pattern::{Extracted, Extractor};
 /// How long the id of a commit is, in characters: from the shortest that Git writes to all of SHA-256.
 const LENGTHS_OF_IDS: RangeInclusive<usize> = 7..=64;
 
+/// What versions are built for, where a number behind it says which: `jdk-17`, `debian-12`. Such a number counts no builds.
+const GROUNDS: [&str; 35] = [
+    "alpine",
+    "centos",
+    "corretto",
+    "cuda",
+    "debian",
+    "dotnet",
+    "el",
+    "fedora",
+    "go",
+    "golang",
+    "java",
+    "jdk",
+    "jre",
+    "k8s",
+    "kubernetes",
+    "ltsc",
+    "mariadb",
+    "mysql",
+    "node",
+    "nodejs",
+    "openjdk",
+    "pg",
+    "php",
+    "postgres",
+    "postgresql",
+    "py",
+    "python",
+    "rhel",
+    "rocky",
+    "ruby",
+    "scala",
+    "temurin",
+    "ubi",
+    "ubuntu",
+    "zulu",
+];
+
 /// What the versions of an image are compared by: the policies under which it stands, and what is known of its tags.
 #[derive(Debug, Clone)]
 pub struct Alike<'a> {
@@ -104,9 +143,12 @@ impl Read<'_> {
         let mut orders: Vec<BuildOrder> = differs.then_some(BuildOrder::Unknown).into_iter().collect();
         for (one, other) in self.beside.into_iter().zip(other.beside) {
             let (one, other) = (words(one), words(other));
-            if one.len() == other.len() {
-                orders.extend(one.into_iter().zip(other).filter_map(|(one, other)| order_words(one, other)));
+            if one.len() != other.len() {
+                continue;
             }
+            let behind_ground = |at: usize| at > 0 && (is_ground(one[at - 1]) || is_ground(other[at - 1]));
+            let counting = (0..one.len()).filter(|at| !behind_ground(*at));
+            orders.extend(counting.filter_map(|at| order_words(one[at], other[at])));
         }
         let ordered = orders.iter().copied().find(|order| *order != BuildOrder::Unknown);
         ordered.or_else(|| orders.first().copied())
@@ -159,6 +201,11 @@ fn words(text: &str) -> Vec<&str> {
         }
     }
     found
+}
+
+/// Whether a word names what a version is built for.
+fn is_ground(word: &str) -> bool {
+    GROUNDS.iter().any(|ground| word.eq_ignore_ascii_case(ground))
 }
 
 /// What a word names a build by.
@@ -303,6 +350,18 @@ mod tests {
             ("newest=true", "1.3.0", "1.3", false),
             // What a version is built for makes it no other one.
             ("semver=1.x tags=^(?<version>[0-9.]+)-jdk(17|21)$", "1.5.0-jdk17", "1.5.0-jdk21", true),
+            ("semver=1.x tags=^(?<version>[0-9.]+)-jdk-(17|21)$", "1.5.0-jdk-17", "1.5.0-jdk-21", true),
+            ("semver=1.x tags=^(?<version>[0-9.]+)-JDK-(17|21)$", "1.5.0-JDK-17", "1.5.0-JDK-21", true),
+            ("semver=1.x tags=^(?<version>[0-9.]+)-[a-z]+-[0-9]+$", "1.5.0-debian-12", "1.5.0-ubi-9", true),
+            ("semver=1.x tags=^(?<version>[0-9.]+)-[a-z]+-[0-9]+$", "1.5.0-build-17", "1.5.0-build-18", false),
+            (
+                "semver=1.x tags=^(?<version>[0-9.]+)-debian-1[0-9]-r[0-9]$",
+                "1.5.0-debian-11-r2",
+                "1.5.0-debian-12-r2",
+                true,
+            ),
+            // Without a group that frees it, another one is another line.
+            ("semver=1.x", "1.5.0-jdk-17", "1.5.0-jdk-21", false),
             ("semver=1.x tags=^(?<version>[0-9.]+)-alpine[0-9.]+$", "1.5.0-alpine3.19", "1.5.0-alpine3.20", true),
             ("semver=1.x tags=^(?<version>[0-9.]+)-ubuntu-[0-9.]+$", "1.5.0-ubuntu-22.04", "1.5.0-ubuntu-24.04", true),
             ("semver=1.x tags=^(?<version>[0-9.]+)-(amd|arm)64$", "1.5.0-amd64", "1.5.0-arm64", true),
@@ -346,6 +405,15 @@ mod tests {
             (by_id, "1.5.0-b123456", "1.5.0-b234567", Some(unknown), Some(unknown)),
             ("semver=1.x", "1.5.0-bbb2222", "1.5.0-ccc3333", Some(unknown), Some(unknown)),
             ("semver=1.x tags=^(?<version>[0-9.]+)-jdk[0-9]+$", "1.5.0-jdk17", "1.5.0-jdk21", None, None),
+            ("semver=1.x tags=^(?<version>[0-9.]+)-jdk-[0-9]+$", "1.5.0-jdk-17", "1.5.0-jdk-21", None, None),
+            ("semver=1.x", "1.5.0-jdk-17", "1.5.0-jdk-21", None, None),
+            (
+                "semver=1.x tags=^(?<version>[0-9.]+)-debian-1[0-9]-r[0-9]$",
+                "1.5.0-debian-11-r3",
+                "1.5.0-debian-12-r2",
+                Some(newer),
+                Some(older),
+            ),
             // Where the policy itself orders them, they are two versions.
             ("semver=1.x", "1.3.0-r1", "1.3.0-r2", None, None),
             ("newest=true", "main-bbb2222", "main-ccc3333", None, None),
