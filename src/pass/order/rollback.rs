@@ -16,6 +16,7 @@ use crate::model::proposal::Move;
 use crate::model::site::Value;
 use crate::model::tags::FactKind;
 use crate::pass::order::meant::{Meant, meant, split};
+use crate::pass::order::there::ask;
 use crate::pass::order::{Ground, OrderError, Ordering, Settled, refused};
 use crate::promote;
 use crate::promote::order::{self, Back, NoWayBack, Way};
@@ -334,11 +335,7 @@ async fn is_there(
         return Ok(None);
     }
     // A list may lack what is there, a digest outlives its tag, and a tag what it stood for.
-    let asked = match &to.digest {
-        Some(digest) => given.source.image_of(image, tag, digest).await,
-        None => given.source.facts(image, tag, FactKind::Digest).await,
-    };
-    match asked {
+    match ask(given.source, image, (tag, to.digest.as_ref())).await {
         Ok(_) if is_listed => Ok(None),
         Err(SourceError::Absent(error)) if is_listed => Err(refused(
             format!(

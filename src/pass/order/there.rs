@@ -1,18 +1,34 @@
 //! Whether a registry still has what is about to come again: nothing could start what it has no more.
 //!
-//! Entry point: [`Looked::look`]. A tag that a list shows is there; of any other, and of a digest, the registry is asked itself: a list
-//! may lack what is there, and a digest outlives its tag. Decides nothing.
+//! Entry points: [`Looked::look`], and [`ask`] for one version alone. A tag that a list shows is there; of any other, and of a digest, the
+//! registry is asked itself: a list may lack what is there, and a digest outlives its tag. Decides nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::image::ImageName;
+use crate::model::image::{Digest, ImageName, Tag};
 use crate::model::observation::Observation;
 use crate::model::site::Value;
-use crate::model::tags::{FactKind, ImageTags};
+use crate::model::tags::{FactKind, ImageTags, TagFacts};
 use crate::registry::{SourceError, TagSource};
 
 /// How many versions of an image a registry is asked about: where one after the other is gone, those before them are, too.
 const MOST_ASKED: usize = 5;
+
+/// Asks a registry itself whether it has a version: its digest, where it is known by one, else its tag.
+///
+/// # Errors
+///
+/// [`SourceError`]; [`SourceError::Absent`] alone says that it has it no more.
+pub(in crate::pass) async fn ask(
+    source: &dyn TagSource,
+    image: &ImageName,
+    (tag, digest): (&Tag, Option<&Digest>),
+) -> Result<TagFacts, SourceError> {
+    match digest {
+        Some(digest) => source.image_of(image, tag, digest).await,
+        None => source.facts(image, tag, FactKind::Digest).await,
+    }
+}
 
 /// What is known of an image's versions that may come again.
 #[derive(Debug, Default)]
@@ -55,11 +71,7 @@ impl Looked {
             return false;
         }
         self.asked += 1;
-        let asked = match &value.digest {
-            Some(digest) => source.image_of(image, tag, digest).await,
-            None => source.facts(image, tag, FactKind::Digest).await,
-        };
-        match asked {
+        match ask(source, image, (tag, value.digest.as_ref())).await {
             Ok(_) => self.there.insert(value.clone()),
             Err(SourceError::Absent(_)) => {
                 self.gone.insert(value.clone(), "the registry has it no more".to_owned());
