@@ -14,7 +14,7 @@ use crate::model::pull_request::{
 };
 use crate::model::refusal::{Refusal, Wish, kept as kept_by, taken_over};
 use crate::publish::body;
-use crate::publish::pull_requests::leftovers::{Why, withdraw};
+use crate::publish::pull_requests::leftovers::{UNMARKED, Why, withdraw};
 use crate::publish::pull_requests::statuses::{is_unsaid, may_turn, not_asked_now, noted_unsaid, of_order_now};
 use crate::publish::pull_requests::{Answer, Course, Desired, Standing, Step, images};
 
@@ -94,6 +94,10 @@ pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Sta
         } else {
             course.url = refused.url().map(str::to_owned);
             course.steps.extend(open.and_then(disarm));
+            // Nothing else would ever ask the gates of what stands there for a person to close.
+            if let Some(open) = open.filter(|open| open.marker.is_none() && may_turn(&wanted.statuses)) {
+                course.steps.extend(not_asked_now(open, UNMARKED));
+            }
         }
         return course;
     }

@@ -21,7 +21,7 @@ use crate::publish::pull_requests::{Course, Desired, HeldBy, HeldIn, Standing, S
 const MOST_NAMED: usize = 20;
 
 /// Why nobody asks the gates of what has lost its marker and is not wanted any more.
-const UNMARKED: &str = "not asked: nothing of it is left to do, and its body has lost its hidden line";
+pub(super) const UNMARKED: &str = "not asked: nothing of it is left to do, and its body has lost its hidden line";
 
 /// Returns what takes the place of a head branch that nobody wants any more: what stands for its images in its environment, or, where
 /// that is no more, in the one that has its files now. Those of a group that is no more are several.

@@ -328,6 +328,30 @@ fn what_gates_say_now_is_noted_as_unsaid_first_so_that_words_which_come_back_hid
 }
 
 #[test]
+fn what_gates_said_is_taken_back_where_what_is_wanted_was_refused_and_what_stands_has_lost_its_hidden_line() {
+    let refused = pull_request(1, State::Closed, "old");
+    let unmarked =
+        PullRequest { body: "mine".to_owned(), marker: None, is_armed: true, ..pull_request(2, State::Open, "new") };
+    let planned = |gate: GateName, open: &PullRequest| {
+        let status = Status { context: gate.context(), state: CheckState::Pending, text: "waits".to_owned() };
+        let wanted = Desired { statuses: vec![status], ..wanted("old") };
+        let mut courses = planned(&[wanted], head("new"), vec![refused.clone(), open.clone()]);
+        assert_eq!(courses.len(), 1);
+        let course = courses.remove(0);
+        assert!(course.reason.as_deref().unwrap_or_default().contains("closed by a person in #1"), "{course:?}");
+        (course.action, course.steps)
+    };
+    let (action, steps) = planned(GateName::Windows, &unmarked);
+    assert_eq!(action, Action::LeftAlone);
+    let [Step::Disarm { .. }, Step::TakeBack { commit, why }] = steps.as_slice() else { panic!("{steps:?}") };
+    assert_eq!(*commit, unmarked.commit);
+    assert_eq!(*why, "not asked: nothing of it is left to do, and its body has lost its hidden line");
+    // What stays passed is not taken back, and what Tagboat still knows by its hidden line is closed.
+    assert!(matches!(planned(GateName::Soak, &unmarked).1.as_slice(), [Step::Disarm { .. }]));
+    assert_eq!(planned(GateName::Windows, &pull_request(2, State::Open, "new")).0, Action::Closed);
+}
+
+#[test]
 fn an_order_of_which_no_pull_request_is_open_is_left_alone_with_what_is_to_be_done() {
     let order = HeadBranch { is_order: true, ..head("order") };
     let reason = |pull_requests| {
