@@ -1,7 +1,7 @@
 //! A gate counts from when something came to where it stands, however its file came there: real repositories, dated commits.
 
 use crate::carried::{FILE, Step, steps};
-use crate::unasked::{DEV_AND_PROD, Scene, config, manifest};
+use crate::unasked::{DEV_AND_PROD, PROD, Scene, config, manifest};
 
 /// What follows a line of its own, so that an environment runs two versions.
 const OLD_LINE: &str = ":1.3.0 # tagboat: semver=~1.3";
@@ -199,4 +199,20 @@ async fn a_rollback_goes_back_to_what_stood_there_before_a_folder_was_moved_with
     let outcome = scene.rollback("prod", 9).await.unwrap();
     assert!(outcome.skipped.iter().any(|row| row.reason.contains("rolled back to 1.4.0 already")), "{outcome:?}");
     assert_eq!(scene.runs(&web_of("envs")), ":1.4.0");
+}
+
+#[tokio::test]
+async fn a_rollback_finds_the_version_before_when_the_environment_got_another_name_and_its_folder_moved_twice() {
+    let scene = Scene::prod();
+    scene.pass(2).await;
+    assert_eq!(scene.runs("prod/web.yaml"), ":1.5.0");
+    let live = |folder: &str| config("semver: 1.x", &PROD.replace("name: prod", "name: live").replace("prod/", folder));
+    let ways: [Step<'_>; 2] = [
+        &[("prod/web.yaml", None), ("live/web.yaml", web(":1.5.0")), (FILE, Some(live("live/")))],
+        &[("live/web.yaml", None), ("live/eu/web.yaml", web(":1.5.0")), (FILE, Some(live("live/eu/")))],
+    ];
+    steps(&scene, &ways, 3);
+    let outcome = scene.rollback("live", 6).await;
+    assert_eq!(scene.runs("live/eu/web.yaml"), ":1.4.0", "{outcome:?}");
+    scene.keeps("live/eu/web.yaml", ":1.4.0", 7).await;
 }

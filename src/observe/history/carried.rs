@@ -185,18 +185,27 @@ impl Walk<'_> {
         let came: Whole<'_> =
             today.iter().filter(|_| !is_told).filter(is_new).map(|(path, _, after)| (path, &after[..])).collect();
         let mut went: BTreeMap<&RepoPath, &[Placed]> = BTreeMap::new();
+        let mut went_on: Whole<'_> = Whole::new();
         let mut links: Vec<Link<'_>> = Vec::new();
         for (_, (path, before, after)) in &former {
             match (before.is_empty(), after.is_empty()) {
                 (false, true) => drop(went.insert(path, before)),
                 (false, false) => links.extend(within((path, before), (path, after))),
-                (true, _) => {}
+                (true, false) => went_on.push((path, after)),
+                (true, true) => {}
             }
         }
         let mut steps: BTreeSet<(Value, Value)> = values(&links).filter(|(old, new)| old != new).collect();
-        if !came.is_empty() {
-            let is_here = |path: &&RepoPath| !came.iter().any(|(other, _)| other == path);
-            went.extend(gone.iter().filter(|(path, _)| is_here(path)).map(|(path, placed)| (path, &placed[..])));
+        let is_moved = !came.is_empty() || (!went.is_empty() && !went_on.is_empty());
+        if is_moved {
+            // What is moved from one former folder to another one went by this very commit: the rest may only stand there.
+            let came = if came.is_empty() {
+                went_on
+            } else {
+                let is_here = |path: &&RepoPath| !came.iter().any(|(other, _)| other == path);
+                went.extend(gone.iter().filter(|(path, _)| is_here(path)).map(|(path, placed)| (path, &placed[..])));
+                came
+            };
             let moved = across(went.into_iter().collect(), came);
             // What stands elsewhere as well was left nowhere.
             let files = self.files.get(environment).into_iter().flatten();
