@@ -195,7 +195,10 @@ pub(super) fn rests_on(
 /// Returns the files on other branches by which it was planned what is committed, for each environment.
 pub(super) fn of_commits(planned: &Planned, on: (&Repository, &BranchName)) -> BTreeMap<EnvironmentName, OnBranches> {
     let mut found: BTreeMap<EnvironmentName, OnBranches> = BTreeMap::new();
-    for proposal in planned.promoted.proposals.iter().filter(|proposal| proposal.action == Action::Committed) {
+    // What goes back comes from nowhere.
+    let goes_back = |index: usize| planned.returns.iter().any(|returned| returned.proposal == index);
+    let committed = planned.promoted.proposals.iter().enumerate();
+    for (_, proposal) in committed.filter(|(index, one)| one.action == Action::Committed && !goes_back(*index)) {
         let Some(environment) = on.0.environments.named(&proposal.environment) else { continue };
         let own = found.entry(environment.name.clone()).or_default();
         for (branch, files) in rests_on(&planned.observation.sites, on, environment, &proposal.moves).beside {
