@@ -122,7 +122,7 @@ pub async fn apply(place: &Place<'_>, base: &CommitId, courses: &mut [Course]) -
         }
         let steps = std::mem::take(&mut course.steps);
         let mut pushed = None;
-        let is_left = course.action == Action::LeftAlone;
+        let planned = course.action;
         for (at, step) in steps.iter().enumerate() {
             let taken = match stopped(place, turned(&steps, step, pushed.is_some()), pushed.is_some()).await {
                 Ok(None) => take(place, base, (&mut tip, &mut pushed), step, course, &mut applied).await,
@@ -143,8 +143,8 @@ pub async fn apply(place: &Place<'_>, base: &CommitId, courses: &mut [Course]) -
                 }
                 break;
             }
-            // An opening that finds it refused ends here; what is told of one that was left from the start goes on.
-            if course.action == Action::LeftAlone && !is_left {
+            // What finds it refused, held or gone ends here; what is told of one that was left, or waits, from the start goes on.
+            if matches!(course.action, Action::LeftAlone | Action::Waiting) && course.action != planned {
                 break;
             }
         }
@@ -318,8 +318,8 @@ async fn take(
             if let Some(forge) = place.forge {
                 // A list may be behind, also behind what this very pass has merged.
                 let now = forge.look(pull_request).await?;
-                if let Some(reason) = kept_open(pull_request, now.as_ref()) {
-                    (course.action, course.reason) = (Action::LeftAlone, Some(reason));
+                if let Some((action, reason)) = kept_open(pull_request, now.as_ref()) {
+                    (course.action, course.reason) = (action, Some(reason));
                     return Ok(());
                 }
                 // What is closed is closed even where nothing may be said on it.
@@ -365,11 +365,14 @@ async fn take(
     }
 }
 
-/// Tells why one is not closed, if it is not, by how it stands `now`.
-fn kept_open(listed: &PullRequest, now: Option<&PullRequest>) -> Option<String> {
-    let Some(now) = now else { return Some("it is merged or closed by now: the list was behind".to_owned()) };
+/// Tells why one is not closed, if it is not, by how it stands `now`: a person holds it, or the next pass sees what it came to.
+fn kept_open(listed: &PullRequest, now: Option<&PullRequest>) -> Option<(Action, String)> {
+    let Some(now) = now else {
+        return Some((Action::Waiting, "it is merged or closed by now: the list was behind".to_owned()));
+    };
     let moved = || format!("{} has moved to {}: the next pass looks again", now.head, now.commit.short());
-    held(now).or_else(|| (now.commit != listed.commit).then(moved))
+    let left = held(now).map(|reason| (Action::LeftAlone, reason));
+    left.or_else(|| (now.commit != listed.commit).then(|| (Action::Waiting, moved())))
 }
 
 /// Returns a pull request as it is to be opened.
