@@ -143,6 +143,7 @@ pub(super) async fn propose(
             proposed.errors.extend(troubles);
         }
         standing.held = held(planned, inputs, &standing);
+        standing.kept_back = refusals::kept_back(&planned.promoted.proposals);
         former::take_up(planned, &mut standing, &mut own);
         let ordered = match ordered::again(run, (&onto, inputs), planned, (&mut standing, &own), limit).await {
             Ok(ordered) => ordered,

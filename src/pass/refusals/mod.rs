@@ -228,10 +228,19 @@ fn is_committed(proposal: &Proposal) -> bool {
     proposal.publish == Publish::Commit && proposal.action == Action::Committed && !proposal.moves.is_empty()
 }
 
+fn brought(proposal: &Proposal) -> Brought {
+    Brought::of(proposal.moves.iter().map(|step| (&step.image, &step.to)))
+}
+
 fn wish(proposal: &Proposal, style: &PullRequestStyle) -> Wish {
-    let brought = Brought::of(proposal.moves.iter().map(|step| (&step.image, &step.to)));
     let prefix = style.branch_prefix.clone();
-    Wish { environment: proposal.environment.clone(), key: String::new(), brought, prefix }
+    Wish { environment: proposal.environment.clone(), key: String::new(), brought: brought(proposal), prefix }
+}
+
+/// Returns what [`leave`] has taken out of what would be committed.
+pub(super) fn kept_back(proposals: &[Proposal]) -> Vec<(EnvironmentName, Brought)> {
+    let is_left = |one: &&Proposal| one.publish == Publish::Commit && one.action == Action::LeftAlone;
+    proposals.iter().filter(is_left).map(|one| (one.environment.clone(), brought(one))).collect()
 }
 
 /// Leaves what was refused by closing a pull request.

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use crate::model::brought::Brought;
 use crate::model::environment::{BranchName, EnvironmentName};
 use crate::model::hold::{HOLDS_FILE, Hold};
 use crate::model::markdown::{code, plain};
@@ -46,11 +47,16 @@ fn awaited<'a>(
 ) -> Option<&'a BranchName> {
     let is_kept = |wanted: &Desired, course: &Course| {
         matches!(course.action, Action::LeftAlone | Action::Waiting)
-            && head.is_some_and(|head| head.told.brought.is_no_news_to(&wanted.brought))
+            && head.is_some_and(|head| brings(head, &wanted.brought))
             && (wanted.is_order || refused(wanted, standing).is_none())
     };
     let mut all = sharing(head, environment, desired);
     all.find(|(wanted, course)| is_kept(wanted, course)).map(|(wanted, _)| &wanted.head)
+}
+
+/// Whether nothing of what a head brings is old, by its tip or by what Tagboat made beneath somebody's push.
+fn brings(head: &HeadBranch, wanted: &Brought) -> bool {
+    std::iter::once(&head.told).chain(&head.made).any(|told| told.brought.is_no_news_to(wanted))
 }
 
 /// Returns what is wanted for the images of a head branch and cannot stand yet, though nobody has refused it.
@@ -67,7 +73,7 @@ fn put_off<'a>(
     sharing(head, environment, desired).filter(waits).map(|(wanted, _)| wanted).collect()
 }
 
-/// Returns what is wanted for the images of a head branch.
+/// Returns what is wanted for the images of a head branch, also of what Tagboat made there beneath somebody's push.
 fn sharing<'a, 'b>(
     head: Option<&'b HeadBranch>,
     environment: Option<&'b EnvironmentName>,
@@ -77,8 +83,12 @@ fn sharing<'a, 'b>(
         Some(environment) => wanted.environment == *environment,
         None => wanted.commit.files.iter().any(|edit| head.is_some_and(|head| head.files.contains(&edit.file))),
     };
-    let shares =
-        move |wanted: &Desired| head.is_some_and(|head| !images(&wanted.commit.plan.message).is_disjoint(&head.images));
+    let shares = move |wanted: &Desired| {
+        let wanted = images(&wanted.commit.plan.message);
+        let made = head.iter().flat_map(|head| &head.made).flat_map(|told| told.brought.images());
+        head.is_some_and(|head| !wanted.is_disjoint(&head.images))
+            || made.into_iter().any(|image| wanted.contains(image))
+    };
     desired.iter().zip(courses).filter(move |(wanted, _)| is_there(wanted) && shares(wanted))
 }
 
@@ -119,7 +129,17 @@ pub(super) fn leftovers(
         let fate = match kept.or(record.map(Kept::Record)).or(awaited.map(|_| Kept::Waits)) {
             // What a person has pushed to a branch of their own making is nobody else's business.
             Some(Kept::Theirs) if open.is_none() && standing.pull_requests.is_some() => None,
-            Some(why) => left(why, (name, awaited), (open, said(why, &now, open, (standing, unsure)))),
+            Some(why) => {
+                let is_wanted = |(environment, wanted): &(EnvironmentName, Brought)| {
+                    now.contains(environment) && head.is_some_and(|head| brings(head, wanted))
+                };
+                let instead = match awaited {
+                    Some(other) => Instead::Waits(other),
+                    None if standing.kept_back.iter().any(is_wanted) => Instead::Committed,
+                    None => Instead::Nothing,
+                };
+                left(why, (name, instead), (open, said(why, &now, open, (standing, unsure))))
+            }
             None => {
                 let put_off = put_off(head, environment, (desired, courses_of_desired), standing);
                 let why = match (instead.is_empty(), put_off.is_empty()) {
@@ -132,9 +152,9 @@ pub(super) fn leftovers(
                     Some(steps) => Some((Action::Closed, why.told(), steps)),
                     None if open.is_some_and(|open| open.marker.is_none()) => {
                         let said = said(Kept::Unmarked, &now, open, (standing, unsure));
-                        left(Kept::Unmarked, (name, None), (open, said))
+                        left(Kept::Unmarked, (name, Instead::Nothing), (open, said))
                     }
-                    None => left(Kept::Unknown, (name, None), (open, Vec::new())),
+                    None => left(Kept::Unknown, (name, Instead::Nothing), (open, Vec::new())),
                 }
             }
         };
@@ -221,11 +241,21 @@ fn said(
     }
 }
 
-/// What is to be said and done about what stays. The forge does not merge it by itself: nobody has judged it in this pass. `awaited` is
-/// what is to take its place.
+/// What is wanted instead of what stays.
+#[derive(Clone, Copy)]
+enum Instead<'a> {
+    /// What is on another head branch, and waits for it.
+    Waits(&'a BranchName),
+    /// The very same, as a commit, which says so itself.
+    Committed,
+    /// Nothing.
+    Nothing,
+}
+
+/// What is to be said and done about what stays. The forge does not merge it by itself: nobody has judged it in this pass.
 fn left(
     why: Kept,
-    (name, awaited): (&BranchName, Option<&BranchName>),
+    (name, instead): (&BranchName, Instead<'_>),
     (open, said): (Option<&PullRequest>, Vec<Step>),
 ) -> Option<(Action, String, Vec<Step>)> {
     let mut steps: Vec<Step> = open.and_then(disarm).into_iter().collect();
@@ -233,21 +263,23 @@ fn left(
     steps.extend(said);
     let action = if why == Kept::Waits { Action::Waiting } else { Action::LeftAlone };
     let reason = match why {
-        Kept::Held => match awaited {
-            Some(other) => format!("it has the label `{LABEL_HOLD}`, and {other} waits for it"),
-            None => format!("it has the label `{LABEL_HOLD}`, and nothing of it is left to do"),
+        Kept::Held => match instead {
+            Instead::Waits(other) => format!("it has the label `{LABEL_HOLD}`, and {other} waits for it"),
+            Instead::Committed => format!("it has the label `{LABEL_HOLD}`"),
+            Instead::Nothing => format!("it has the label `{LABEL_HOLD}`, and nothing of it is left to do"),
         },
         Kept::Waits => {
-            let other = awaited.map(BranchName::as_str).unwrap_or_default();
+            let Instead::Waits(other) = instead else { return None };
             format!("{other} is to take its place, and does not stand yet")
         }
         Kept::Theirs => {
             steps.extend(open.map(PullRequest::disarmed).as_ref().map(theirs).unwrap_or_default());
-            match awaited {
-                Some(other) => {
+            match instead {
+                Instead::Waits(other) => {
                     format!("somebody else has pushed to {name}: it is theirs now, and {other} waits for it")
                 }
-                None => format!(
+                Instead::Committed => format!("somebody else has pushed to {name}: it is theirs now"),
+                Instead::Nothing => format!(
                     "somebody else has pushed to {name}: it is theirs now, and nothing is left to propose there"
                 ),
             }

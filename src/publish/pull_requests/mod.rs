@@ -143,6 +143,8 @@ pub struct Standing {
     pub orphans: BTreeMap<BranchName, BTreeSet<EnvironmentName>>,
     /// Which version that a head branch brings is held now, was taken back or failed, as `image:tag`, and who or what says so.
     pub held: BTreeMap<BranchName, (String, HeldBy)>,
+    /// What would be committed, and is left for what a person has in hand.
+    pub kept_back: Vec<(EnvironmentName, Brought)>,
 }
 
 /// What keeps a version back that a head branch brings.

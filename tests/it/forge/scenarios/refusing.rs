@@ -99,6 +99,8 @@ pub(in crate::forge) async fn what_a_person_holds_or_has_pushed_to_comes_in_no_o
             let outcome = stage.outcome("mirror", hour).await;
             let said = outcome.proposals.iter().filter_map(|one| one.reason.as_deref()).collect::<Vec<_>>();
             assert!(said.iter().any(|reason| reason.starts_with("#1 brings it, and ")), "{said:?}");
+            let waits = "and tagboat/prod/shop waits for it";
+            assert!(said.iter().any(|reason| reason.ends_with(waits)), "{said:?}");
             assert_eq!((stage.states(), stage.runs().as_str()), (vec![Stands::Open], "1.4.0"), "{is_held}");
         }
         // What is newer is another thing.
@@ -112,7 +114,8 @@ pub(in crate::forge) async fn what_a_person_holds_or_has_pushed_to_comes_in_no_o
     stage.configure("    publish: commit\n", "");
     for hour in [9, 10] {
         let outcome = stage.outcome("mirror", hour).await;
-        assert!(outcome.proposals.iter().any(|one| one.action == Action::LeftAlone), "{:?}", outcome.proposals);
+        let said = Stage::stands(&outcome, HEAD);
+        assert_eq!(said, Some((Action::LeftAlone, "it has the label `tagboat/hold`".to_owned())));
         assert_eq!((stage.runs().as_str(), outcome.commits.len()), ("1.4.0", 0));
     }
     stage.store.change(1, |pull| pull.labels.clear());
@@ -210,8 +213,9 @@ pub(in crate::forge) async fn what_a_person_has_pushed_to_is_not_committed(kind:
     for hour in [9, 10] {
         let outcome = stage.outcome("mirror", hour).await;
         let said: Vec<&str> = outcome.proposals.iter().filter_map(|one| one.reason.as_deref()).collect();
-        let expected = format!("#1 brings it, and somebody else has pushed to {HEAD}: it is theirs now");
-        assert!(said.contains(&expected.as_str()), "{said:?}");
+        let theirs = format!("somebody else has pushed to {HEAD}: it is theirs now");
+        let expected = format!("#1 brings it, and {theirs}");
+        assert!(said.contains(&expected.as_str()) && said.contains(&theirs.as_str()), "{said:?}");
         assert_eq!((stage.states(), stage.runs().as_str()), (vec![Stands::Open], "1.4.0"));
     }
     // What is newer is another thing.
