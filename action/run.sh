@@ -58,6 +58,7 @@ folder=${INPUT_WORKING_DIRECTORY:-.}
 only_for branch "${INPUT_BRANCH:-}" "run promote rollback"
 only_for images "${INPUT_IMAGES:-}" "run"
 only_for dry-run "${INPUT_DRY_RUN:-}" "run"
+only_for on-schedule "${INPUT_ON_SCHEDULE:-}" "run"
 only_for at "${INPUT_AT:-}" "run plan"
 only_for image "${INPUT_IMAGE:-}" "promote rollback"
 only_for environment "${INPUT_ENVIRONMENT:-}" "promote rollback"
@@ -105,6 +106,7 @@ case $command in
   run)
     forge
     flag --dry-run "${INPUT_DRY_RUN:-}" dry-run
+    option --on-schedule "${INPUT_ON_SCHEDULE:-}"
     option --at "${INPUT_AT:-}"
     while IFS= read -r image; do
       arguments+=("--image=$image")

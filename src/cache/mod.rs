@@ -13,6 +13,7 @@ mod scans;
 mod schema;
 mod store;
 mod told;
+mod turns;
 
 use std::collections::HashMap;
 use std::fmt;

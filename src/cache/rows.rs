@@ -68,3 +68,9 @@ pub(super) fn touch(transaction: &Transaction<'_>, table: &str, key: &Key32, tod
     transaction.prepare_cached(&update)?.execute(params![&key.0[..], today])?;
     Ok(())
 }
+
+/// Forgets a row.
+pub(super) fn forget(transaction: &Transaction<'_>, table: &str, key: &Key32) -> rusqlite::Result<()> {
+    transaction.prepare_cached(&format!("DELETE FROM {table} WHERE key = ?1"))?.execute([&key.0[..]])?;
+    Ok(())
+}

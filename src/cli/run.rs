@@ -1,5 +1,7 @@
 //! `tagboat run`: one whole pass against a remote.
 
+use std::sync::Arc;
+
 use crate::cli::Outcome;
 use crate::cli::arguments::Run;
 use crate::cli::output::{Failure, note};
@@ -7,10 +9,11 @@ use crate::cli::progress::Bar;
 use crate::cli::session::Session;
 use crate::clock::{Clock, SystemClock};
 use crate::model::image::Written;
+use crate::pass::PassError;
 use crate::pass::permissions::TokenOfActions;
 use crate::pass::run::{self, Mode};
 use crate::pass::setup::{self, Opened, Target};
-use crate::pass::{PassError, Turn};
+use crate::pass::watched::Impulse;
 use crate::report::exit::{self, OnChanges};
 use crate::report::text::Occasion;
 
@@ -25,10 +28,15 @@ pub(super) fn run(session: &Session, arguments: &Run) -> Outcome {
     let only: Vec<Written> =
         parsed.collect::<Result<_, _>>().map_err(|error| Failure::usage(error.to_string(), None))?;
     let (choice, named) = arguments.forged.named();
-    let opened = setup::remote(&target, (choice, named), &service, &session.environment)?;
+    let mut opened = setup::remote(&target, (choice, named), &service, &session.environment)?;
+    let cache = session.cache(&service);
+    if !arguments.dry_run {
+        let is_on_schedule = arguments.on_schedule.unwrap_or_else(|| session.environment.is_on_schedule());
+        opened = opened.in_turns(if is_on_schedule { Impulse::Routine } else { Impulse::News }, cache);
+    }
     let publishing = opened.publishing((choice, named), &service, &session.environment);
-    let Opened { remote, branch, url, .. } = opened;
-    let token = TokenOfActions::of(choice, &url, &service, &session.environment);
+    let Opened { remote, branch, url, .. } = &opened;
+    let token = TokenOfActions::of(choice, url, &service, &session.environment);
     if let Some(warning) = token.warning() {
         note(session, warning);
     }
@@ -39,13 +47,13 @@ pub(super) fn run(session: &Session, arguments: &Run) -> Outcome {
     let warned = std::sync::Once::new();
     let runtime = session.runtime()?;
     let outcome = runtime.block_on(run::run(&run::Run {
-        remote,
-        branch: &branch,
+        remote: Arc::clone(remote),
+        branch,
         config,
-        neighbours: &setup::neighbours(Some(&url), &service, &session.environment),
+        neighbours: &setup::neighbours(Some(url), &service, &session.environment),
         source: &*source,
         sources: &setup::sources(&service, &session.environment),
-        cache: session.cache(&service),
+        cache,
         limits: &setup::limits(&service),
         now: arguments.at.at.unwrap_or_else(|| SystemClock.now()),
         publishing: publishing.clone(),
@@ -54,10 +62,13 @@ pub(super) fn run(session: &Session, arguments: &Run) -> Outcome {
         mode: if arguments.dry_run { Mode::DryRun } else { Mode::Act },
         progress: &|progress| bar.tell(progress),
         read_config: &|config| warned.call_once(|| session.warn_of_inactive(config)),
-        turn: Turn::default(),
+        turn: opened.turn(),
     }));
     let outcome = outcome.map_err(|error| unpushed(error, arguments))?;
     drop(bar);
+    if !arguments.dry_run {
+        opened.leave_turns(cache, &outcome);
+    }
     if token.warning().is_none()
         && !arguments.dry_run
         && let Some(warning) = runtime.block_on(token.warning_after(&publishing, &outcome))

@@ -48,6 +48,8 @@ pub struct Desk {
     pub account: Arc<Account>,
     /// What they were answered.
     pub remembered: Arc<Remembered>,
+    /// The number of whoever asks for the repository, where another process has the same for it.
+    pub asker: Option<u64>,
     /// When the pass is over for which they ask.
     pub ends: PassEnd,
     /// What need not be asked in it.
@@ -61,6 +63,7 @@ impl Desk {
             http: Arc::new(http),
             account: Arc::default(),
             remembered: Arc::default(),
+            asker: None,
             ends: PassEnd::default(),
             turn: Turn::default(),
         }
@@ -70,6 +73,11 @@ impl Desk {
     #[must_use]
     fn until(&self, ends: PassEnd, turn: Turn) -> Self {
         Self { ends, turn, ..self.clone() }
+    }
+
+    /// Returns by which number answers are remembered: one of its own for each client, unless another process is to know it again.
+    fn owner(&self) -> u64 {
+        self.asker.unwrap_or_else(|| self.remembered.owner())
     }
 
     /// Says that something is about to be changed.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, LINK};
 use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
@@ -16,7 +17,7 @@ use url::Url;
 use crate::clock::{Clock, PassEnd};
 use crate::forge::account::MINUTE;
 use crate::forge::remembered::of_pages;
-use crate::forge::turns::{Question, Told, Turn};
+use crate::forge::turns::{Question, Told, Turn, reduced};
 use crate::forge::{Desk, ForgeError};
 use crate::http::client::{Call, HttpClient, PlainHttp, Timeouts};
 use crate::http::echo::without_echo;
@@ -151,13 +152,13 @@ impl Rest {
         }
         let now = Arc::clone(&clock);
         let desk = Desk::of(HttpClient::new(Timeouts::default(), Arc::new(move || now.now())));
-        let owner = desk.remembered.owner();
+        let owner = desk.owner();
         Self { desk, owner, base, headers, clock }
     }
 
     /// Asks in common with others.
     pub(super) fn at(self, desk: Desk) -> Self {
-        let owner = desk.remembered.owner();
+        let owner = desk.owner();
         Self { desk, owner, ..self }
     }
 
@@ -204,13 +205,22 @@ impl Rest {
 
     /// Asks without changing anything, unless it need not be asked in this pass; tried again when the forge is in trouble.
     pub(super) async fn read(&self, url: Url) -> Result<Reply, ForgeError> {
+        self.read_reduced(url, Bytes::clone).await
+    }
+
+    /// Asks the same way for what is read as one shape alone: nothing else of the answer, which may be secret, is kept.
+    pub(super) async fn read_as<T: DeserializeOwned + Serialize>(&self, url: Url) -> Result<Reply, ForgeError> {
+        self.read_reduced(url, reduced::<T>).await
+    }
+
+    async fn read_reduced(&self, url: Url, reduced: fn(&Bytes) -> Bytes) -> Result<Reply, ForgeError> {
         let question = Question::of(self.owner, &url);
         if let Some(Told { status, headers, body }) = self.desk.turn.recall(&question) {
             return Ok(Reply { status, headers, body });
         }
         self.check_quiet()?;
         let reply = self.tried(&self.call(Method::GET, url, None)?).await?;
-        let (status, headers, body) = (reply.status, of_pages(&reply.headers), reply.body.clone());
+        let (status, headers, body) = (reply.status, of_pages(&reply.headers), reduced(&reply.body));
         self.desk.turn.keep(question, Told { status, headers, body });
         Ok(reply)
     }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
+use crate::cache::{Cache, Key32};
 use crate::clock::{Clock as _, PassEnd, SystemClock};
 use crate::config::environment::Environment;
 use crate::forge::Desk;
@@ -21,6 +22,7 @@ use crate::forge::turns::{Impulse, Turn, Turns};
 use crate::http::client::HttpClient;
 use crate::http::connection::{Connection, Connections};
 use crate::model::exchange::{System, Witness};
+use crate::model::outcome::Outcome;
 use crate::pass::setup::SetupError;
 use crate::pass::transport;
 
@@ -37,6 +39,17 @@ impl Print {
             hash.update(part);
         }
         Self(hash.finalize().into())
+    }
+
+    /// Returns the number of whoever asks by this credential for a repository below a base: the same in every process, and no
+    /// credential is told by it.
+    pub(super) fn asker(&self, (base, path): (&Url, &str)) -> u64 {
+        let mut hash = Sha256::new().chain_update("asker").chain_update(self.0);
+        for part in [base.as_str(), path] {
+            hash.update(part.len().to_be_bytes());
+            hash.update(part);
+        }
+        hash.finalize().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
 }
 
@@ -116,6 +129,23 @@ impl Clients {
         Self { turn: self.shared.turns.begin(repository, impulse), ..self }
     }
 
+    /// Returns the same for a pass of a repository that begins now in a process of its own: it asks in turns with those before it, whose
+    /// answers it takes out of the cache.
+    pub(super) fn in_turns_by(self, cache: &Cache, repository: &str, impulse: Impulse) -> Self {
+        if let Some(kept) = cache.take_turns(&key(repository)) {
+            self.shared.turns.restore(repository, &kept, cache.now());
+        }
+        self.in_turns(repository, impulse)
+    }
+
+    /// Leaves in the cache what that pass was told, for the next one.
+    pub(super) fn leave_turns(&self, cache: &Cache, repository: &str, outcome: &Outcome) {
+        let now = cache.now();
+        if let Some(kept) = self.shared.turns.kept(repository, now, outcome.next_move(now)) {
+            cache.leave_turns(&key(repository), &kept);
+        }
+    }
+
     /// Returns what need not be asked in the pass.
     pub(super) fn turn(&self) -> &Turn {
         &self.turn
@@ -159,7 +189,7 @@ impl Clients {
         accounts.retain(|_, account| Arc::strong_count(account) > 1);
         let account = Arc::clone(accounts.entry((base.clone(), user.clone())).or_default());
         let (remembered, ends, turn) = (Arc::clone(&self.shared.remembered), PassEnd::default(), Turn::default());
-        Desk { http, account, remembered, ends, turn }
+        Desk { http, account, remembered, asker: None, ends, turn }
     }
 
     /// Returns the client by which the API below a base is reached, and other hosts as the environment says.
@@ -175,6 +205,11 @@ impl Clients {
         ways.push(Way { base: base.clone(), connection: connection.clone(), http: Arc::clone(&http) });
         http
     }
+}
+
+/// Returns the key under which the cache keeps what passes of a repository were told.
+fn key(repository: &str) -> Key32 {
+    Key32(Print::of(&["turns", repository]).0)
 }
 
 #[cfg(test)]
@@ -196,6 +231,23 @@ mod tests {
         assert_eq!((client("a/b", "two", 4), client("a/b", "two", 5)), (4, 4));
         assert_eq!(made.0.lock().unwrap().len(), 2, "the one before is let go");
         assert_ne!(Print::of(&["a", "bc"]), Print::of(&["ab", "c"]));
+    }
+
+    #[test]
+    fn whoever_asks_has_one_number_in_every_process_and_another_for_each_credential_and_place() {
+        let asker = |token: &str, base: &str, path: &str| Print::of(&["token", token]).asker((&url(base), path));
+        let one = asker("hush", "https://one.example/", "a/b");
+        assert_eq!(one, asker("hush", "https://one.example/", "a/b"));
+        let others = [
+            ("hash", "https://one.example/", "a/b"),
+            ("hush", "https://two.example/", "a/b"),
+            ("hush", "https://one.example/", "a/c"),
+        ];
+        let mut numbers: Vec<u64> = others.iter().map(|(token, base, path)| asker(token, base, path)).collect();
+        numbers.push(one);
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert_eq!(numbers.len(), 4);
     }
 
     #[test]

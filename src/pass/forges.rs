@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::clock::SystemClock;
 use crate::config::environment::Environment;
+use crate::forge::Desk;
 use crate::forge::gitea::Gitea;
 use crate::forge::github::identity::{App, Identity};
 use crate::forge::github::{GitHub, PUBLIC_API};
@@ -173,7 +174,7 @@ fn client(
         return Err(SetupError::ForgeUrl("the repository's URL does not end in owner/name, as GitHub's do"));
     };
     let made = || {
-        let desk = address.clients.desk(&place.base, user, &address.connection, address.environment);
+        let desk = desk(address, &place, (print, user));
         Ok(GitHub::new(place.base.clone(), owner, name, identity()?, Arc::new(SystemClock)).at(desk))
     };
     address
@@ -240,7 +241,7 @@ pub(super) fn gitlab(address: &Address<'_>) -> Result<Publishing, SetupError> {
         Some(GitLabToken::Job(token)) => Print::of(&["job", token.expose_secret()]),
     };
     let made = || {
-        let desk = address.clients.desk(&place.base, &print, &address.connection, address.environment);
+        let desk = desk(address, &place, (&print, &print));
         Ok(GitLab::new(place.base.clone(), &place.path, token.as_ref(), Arc::new(SystemClock)).at(desk))
     };
     let forge = address.clients.gitlab().client((&place.base, &place.path), &print, made)?;
@@ -280,7 +281,7 @@ pub(super) fn gitea(address: &Address<'_>) -> Result<Publishing, SetupError> {
         Some(token) => Print::of(&["token", token.expose_secret()]),
     };
     let made = || {
-        let desk = address.clients.desk(&place.base, &print, &address.connection, address.environment);
+        let desk = desk(address, &place, (&print, &print));
         Ok(Gitea::new(place.base.clone(), owner, name, token.as_ref(), Arc::new(SystemClock)).at(desk))
     };
     let forge = address.clients.gitea().client((&place.base, &place.path), &print, made)?;
@@ -299,6 +300,12 @@ fn residency(host: &str) -> Option<String> {
     let company = host.strip_suffix(".ghe.com")?;
     let company = company.strip_prefix("api.").unwrap_or(company);
     (!company.is_empty() && !company.contains('.')).then(|| format!("https://api.{company}.ghe.com/"))
+}
+
+/// Returns what whoever asks with a credential has in common with others, and with those who ask with it in other processes.
+fn desk(address: &Address<'_>, place: &Place, (print, user): (&Print, &Print)) -> Desk {
+    let desk = address.clients.desk(&place.base, user, &address.connection, address.environment);
+    Desk { asker: Some(print.asker((&place.base, &place.path))), ..desk }
 }
 
 /// An API's base, and the repository's path on it.

@@ -154,7 +154,7 @@ impl Engine {
             let outcome = passed.result.as_ref().ok().filter(|_| shared.notifier.is_wanted());
             let news = outcome.map(|outcome| News::of(outcome, &of_work, shared.clock.now()));
             // The board takes out how things stand, holds and their ends with it.
-            let earliest = passed.result.as_ref().ok().and_then(|one| figures::earliest(one, shared.clock.now()));
+            let earliest = passed.result.as_ref().ok().and_then(|one| one.next_move(shared.clock.now()));
             let seen = passed.result.as_mut().ok().and_then(|outcome| Seen::of(outcome, repositories, now));
             (passed, Told { seen, news, earliest })
         };

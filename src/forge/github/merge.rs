@@ -189,7 +189,7 @@ impl GitHub {
     /// Asks what the repository allows; once, since it is the same for all of its pull requests.
     async fn repository(&self) -> Result<raw::Repository, ForgeError> {
         let asked = async {
-            let answer = self.transport.get(&self.url(&[], &[])).await?;
+            let answer = self.transport.get_as::<raw::Repository>(&self.url(&[], &[])).await?;
             if answer.status == StatusCode::OK { answer.json() } else { Err(answer.refusal("to show the repository")) }
         };
         self.settings.of(&(), asked).await

@@ -88,7 +88,7 @@ pub(super) struct RepositoryName {
     pub(super) full_name: String,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Repository {
     #[serde(default)]
     pub(super) private: bool,

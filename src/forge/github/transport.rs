@@ -13,6 +13,7 @@ use reqwest::header::{
 };
 use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
@@ -22,7 +23,7 @@ use crate::forge::account::MINUTE;
 use crate::forge::github::identity::{App, Held, Identity};
 use crate::forge::github::raw;
 use crate::forge::remembered::of_pages;
-use crate::forge::turns::{Question, Told, Turn};
+use crate::forge::turns::{Question, Told, Turn, reduced};
 use crate::forge::{Desk, ForgeError};
 use crate::http::client::{Call, HttpClient, PlainHttp, Timeouts};
 use crate::http::echo::without_echo;
@@ -149,13 +150,13 @@ impl Transport {
     pub(super) fn new(base: Url, repository: String, identity: Identity, clock: Arc<dyn Clock>) -> Self {
         let now = Arc::clone(&clock);
         let desk = Desk::of(HttpClient::new(Timeouts::default(), Arc::new(move || now.now())));
-        let owner = desk.remembered.owner();
+        let owner = desk.owner();
         Self { desk, owner, base, identity: Arc::new(identity), clock, repository }
     }
 
     /// Asks in common with others.
     pub(super) fn at(self, desk: Desk) -> Self {
-        let owner = desk.remembered.owner();
+        let owner = desk.owner();
         Self { desk, owner, ..self }
     }
 
@@ -205,15 +206,24 @@ impl Transport {
 
     /// Asks for something, unless it need not be asked in this pass; where GitHub says that it is what it was, the remembered answer is given.
     pub(super) async fn get(&self, url: &Url) -> Result<Answer, ForgeError> {
+        self.get_reduced(url, Bytes::clone).await
+    }
+
+    /// Asks the same way for what is read as one shape alone: nothing else of the answer, which may be secret, is kept.
+    pub(super) async fn get_as<T: DeserializeOwned + Serialize>(&self, url: &Url) -> Result<Answer, ForgeError> {
+        self.get_reduced(url, reduced::<T>).await
+    }
+
+    async fn get_reduced(&self, url: &Url, reduced: fn(&Bytes) -> Bytes) -> Result<Answer, ForgeError> {
         let question = Question::of(self.owner, url);
         if let Some(Told { status, headers, body }) = self.desk.turn.recall(&question) {
             return Ok(Answer { status, headers, body });
         }
-        let answer = self.get_again(url, |answer| Some(answer.body.clone())).await?;
+        let answer = self.get_again(url, |answer| Some(reduced(&answer.body))).await?;
         let mut headers = of_pages(&answer.headers);
         let needed = answer.headers.get(PERMISSIONS).filter(|_| answer.status == StatusCode::FORBIDDEN);
         headers.extend(needed.map(|needed| (PERMISSIONS, needed.clone())));
-        self.desk.turn.keep(question, Told { status: answer.status, headers, body: answer.body.clone() });
+        self.desk.turn.keep(question, Told { status: answer.status, headers, body: reduced(&answer.body) });
         Ok(answer)
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::forge::drafts;
 use crate::model::commit::CommitId;
@@ -198,7 +198,7 @@ pub(super) struct RawReviewer {
 }
 
 /// The settings of a project that say how merge requests are merged.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct RawProject {
     /// Its number. What has none tells of no project, and not of one that asks for nothing.
     #[serde(rename = "id")]
@@ -216,13 +216,13 @@ pub(super) struct RawProject {
 }
 
 /// The roles of the token's owner: in the project itself, and through its groups.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct RawPermissions {
     project_access: Option<RawAccess>,
     group_access: Option<RawAccess>,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct RawAccess {
     #[serde(default)]
     access_level: u32,

@@ -68,7 +68,7 @@ impl GitLab {
     /// Asks for the settings of the project; once, since they are the same for all of its merge requests.
     pub(super) async fn read_settings(&self) -> Result<RawProject, ForgeError> {
         let asked = async {
-            let reply = self.rest.read(self.url(&[], &[])).await?;
+            let reply = self.rest.read_as::<RawProject>(self.url(&[], &[])).await?;
             reply.granted(&[StatusCode::OK], |reply| self.refused(reply))?.json()
         };
         self.settings.of(&(), asked).await

@@ -1,8 +1,10 @@
 //! Repositories that a pass works on: their remotes, who may push there, and where their pull requests are made.
 
+use crate::cache::Cache;
 use crate::config::environment::Environment;
 use crate::config::service::words::ForgeWord;
 use crate::config::service::{self, RepositoryAuth, SecretPlace, Service};
+use crate::forge::turns::{Impulse, Turn};
 use crate::git::Remote;
 use crate::git::access::Access;
 use crate::git::mirror::{Mirror, check_branch};
@@ -10,6 +12,7 @@ use crate::git::program::{PASSED_THROUGH, ProgramEnvironment};
 use crate::git::signing::{GpgKey, Keys, SshKey};
 use crate::git::url::{Reach, RemoteUrl, UrlError};
 use crate::model::environment::BranchName;
+use crate::model::outcome::Outcome;
 use crate::pass::clients::Clients;
 use crate::pass::elsewhere::Neighbour;
 use crate::pass::forges::{self, NamedApp};
@@ -82,6 +85,28 @@ impl Opened {
         environment: &Environment,
     ) -> Result<Publishing, SetupError> {
         publishing_by(&self.clients, Regard::Own, (choice, named), &self.url, service, environment)
+    }
+
+    /// Returns the same for a pass that follows others in processes of their own: by what these were told, which the cache has, the forge is
+    /// asked in turns, unless the impulse says that something has happened. Until [`Opened::leave_turns`] nobody else has it.
+    #[must_use]
+    pub fn in_turns(self, impulse: Impulse, cache: &Cache) -> Self {
+        let repository = self.place();
+        Self { clients: self.clients.in_turns_by(cache, &repository, impulse), ..self }
+    }
+
+    /// Leaves what the pass was told to the next one; for a pass that has ended.
+    pub fn leave_turns(&self, cache: &Cache, outcome: &Outcome) {
+        self.clients.leave_turns(cache, &self.place(), outcome);
+    }
+
+    /// Returns what the forge need not be asked.
+    pub fn turn(&self) -> Turn {
+        self.clients.turn().clone()
+    }
+
+    fn place(&self) -> String {
+        format!("{} {}", self.url, self.branch)
     }
 }
 

@@ -50,3 +50,24 @@ fn one_sees_what_the_other_kept() {
     assert_eq!(one.saw(&[pointed('a')]), [Some(noon(0))]);
     assert_eq!(other.saw(&[pointed('a')]), [Some(noon(0))], "whoever came first says since when");
 }
+
+#[test]
+fn what_forges_told_is_one_pass_s_at_a_time_and_nobody_s_after_two_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cache.db");
+    let (one, other) = (on_day(&path, 0), on_day(&path, 0));
+    assert_eq!(one.take_turns(&key(1)), None);
+    one.leave_turns(&key(1), b"first");
+    one.leave_turns(&key(2), b"another repository's");
+    assert_eq!(other.take_turns(&key(1)).as_deref(), Some(&b"first"[..]));
+    assert_eq!(one.take_turns(&key(1)), None, "the other one has it");
+    other.leave_turns(&key(1), b"the other's");
+    one.leave_turns(&key(1), b"mine");
+    assert_eq!(other.take_turns(&key(1)), None, "neither knew what the other did meanwhile");
+    assert_eq!(other.take_turns(&key(2)).as_deref(), Some(&b"another repository's"[..]));
+    one.leave_turns(&key(1), &vec![b'x'; (16 << 20) + 1]);
+    assert_eq!(other.take_turns(&key(1)), None, "it is too long");
+    one.leave_turns(&key(1), b"forgotten");
+    assert_eq!(on_day(&path, 91).take_turns(&key(1)), None);
+    assert_eq!((one.warning(), other.warning()), (None, None));
+}

@@ -348,6 +348,27 @@ pub(super) async fn what_could_not_be_asked_is_asked_by_the_next_pass(kind: Kind
     assert_eq!(seen.says(), settled.says());
 }
 
+/// Each pass has but the bytes of the one before it, as a `run` on schedule.
+pub(super) async fn passes_of_processes_that_follow_each_other_ask_twice_at_most(kind: Kind) {
+    let mut stage = Stage::new(kind, ENVIRONMENTS);
+    let settled = stage.settled().await;
+    let all = questions(&settled.requests);
+    let mut asked = BTreeSet::new();
+    for _ in 0..all.len() {
+        let now = NOW.parse().unwrap();
+        let bytes = stage.turns.kept("acme/gitops", now, None).unwrap();
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        assert!(!text.contains("hush"), "{text}");
+        stage.turns = Arc::default();
+        stage.turns.restore("acme/gitops", &bytes, now);
+        let seen = stage.routine("08:03").await;
+        seen.is_quiet();
+        assert_eq!(seen.says(), settled.says(), "what waits says why, as before");
+        asked.extend(questions(&seen.requests));
+    }
+    assert_eq!(asked, all, "each has its turn");
+}
+
 /// Makes one test of each on a kind of forge.
 macro_rules! turns {
     ($kind:expr) => {
@@ -359,6 +380,7 @@ macro_rules! turns {
             nothing_is_merged_on_a_success_that_was_told_before
             nothing_is_committed_on_a_success_that_was_told_before
             what_could_not_be_asked_is_asked_by_the_next_pass
+            passes_of_processes_that_follow_each_other_ask_twice_at_most
         }
     };
     (@ $kind:expr; $($name:ident)*) => {

@@ -332,8 +332,18 @@ fn annotates_targets_that_failed_with_their_place() {
 fn takes_no_input_for_a_command_of_any_kind() {
     let scene = Scene::new();
     let evil = "$(touch pwned)`touch pwned`; touch pwned\n::set-output name=x::y\n##[error]no";
-    for name in ["command", "images", "config", "service", "at", "forge-url", "working-directory", "dry-run", "verbose"]
-    {
+    for name in [
+        "command",
+        "images",
+        "config",
+        "service",
+        "at",
+        "forge-url",
+        "working-directory",
+        "dry-run",
+        "on-schedule",
+        "verbose",
+    ] {
         let ran = scene.runner().run(&[(name, evil)]);
         assert!(ran.failed, "{name}: {ran:?}");
         assert!(!ran.log.lines().any(|line| line.trim_start().starts_with("::set-output")), "{name}: {}", ran.log);

@@ -47,6 +47,7 @@ mod together;
 mod tokens;
 mod told;
 mod transport;
+mod turns;
 mod update;
 mod watching;
 

@@ -269,7 +269,7 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
                 &json!({
                     "private": true, "allow_merge_commit": !store.kept().squashes,
                     "allow_squash_merge": store.kept().squashes, "allow_rebase_merge": store.kept().protection.linear,
-                    "permissions": {"admin": false, "pull": true, "push": true},
+                    "permissions": {"admin": false, "pull": true, "push": true}, "temp_clone_token": "ghs-hush",
                 }),
             ),
         ),

@@ -2,8 +2,10 @@
 //! are answered by what the pass before was told.
 //!
 //! Entry points: [`Turns::begin`] and [`Turn::may_act`]. Nothing may rest on what was not asked in the same pass: whoever is about to
-//! change something asks first whether it may, and where it may not, the pass begins again and asks for everything. The list of pull
-//! requests is never answered from here. Asks nobody.
+//! change something asks first whether it may, and where it may not, the pass begins again and asks for everything. What the list of
+//! pull requests begins with is never answered from here. Asks nobody.
+
+mod kept;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,6 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderValue};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
@@ -78,6 +82,8 @@ struct Known {
     pass: u64,
     /// Its place in the order in which everything was asked.
     asked: u64,
+    /// When another process was told so, in seconds since 1970; nothing where it was this one.
+    second: Option<i64>,
 }
 
 /// What passes of one repository were told.
@@ -268,10 +274,16 @@ impl Turn {
         store.asked += 1;
         let asked = store.asked;
         if let Some(memory) = store.repositories.get_mut(&pass.repository) {
-            memory.answers.insert(question, Known { told, pass: memory.pass, asked });
+            memory.answers.insert(question, Known { told, pass: memory.pass, asked, second: None });
             store.bytes += cost;
         }
     }
+}
+
+/// Returns what of an answer is read, where it has this shape; else, as of a refusal, all of it.
+pub(super) fn reduced<T: DeserializeOwned + Serialize>(body: &Bytes) -> Bytes {
+    let read = serde_json::from_slice::<T>(body).ok();
+    read.and_then(|read| serde_json::to_vec(&read).ok()).map_or_else(|| body.clone(), Bytes::from)
 }
 
 fn hash(parts: &[&[u8]]) -> [u8; 32] {
