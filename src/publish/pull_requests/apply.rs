@@ -127,7 +127,13 @@ pub async fn apply(place: &Place<'_>, base: &CommitId, courses: &mut [Course]) -
             let taken = match stopped(place, turned(&steps, step, pushed.is_some()), pushed.is_some()).await {
                 Ok(None) => take(place, base, (&mut tip, &mut pushed), step, course, &mut applied).await,
                 Ok(Some((action, reason))) => {
+                    let is_gone = reason == GONE;
                     (course.action, course.reason) = (action, Some(reason));
+                    // Who merged it meanwhile wrote its last words, and the note of this pass stands in their place.
+                    if let Some(words) = after_note(&steps, at).filter(|_| is_gone) {
+                        let said = take(place, base, (&mut tip, &mut pushed), words, course, &mut applied).await;
+                        said.unwrap_or_else(|broken| course.add(&broken.to_string()));
+                    }
                     break;
                 }
                 Err(error) => Err(error.into()),
@@ -158,6 +164,13 @@ pub async fn apply(place: &Place<'_>, base: &CommitId, courses: &mut [Course]) -
         }
     }
     applied
+}
+
+/// Returns the words that were still to be written where a note stands in their place already.
+fn after_note(steps: &[Step], at: usize) -> Option<&Step> {
+    let writes = |step: &&Step| matches!(step, Step::Rewrite { .. });
+    let (done, left) = steps.split_at(at);
+    left.iter().rfind(writes).filter(|_| done.iter().any(|step| writes(&step)))
 }
 
 /// Says of what had to be closed before anything took its place that it was.
