@@ -186,11 +186,12 @@ fn cleaned(world: &World) -> World {
             // What is proposed to be held a person has ordered, whoever made it anew.
             let is_ordered = name.as_str().ends_with("@holds");
             // Under another `branchPrefix` it came past a branch of the same name that a person has pushed to, or on which an order stands,
-            // or while what a person holds there was closed. Whoever begins anew stops before that branch.
+            // or something newer came while what a person holds there was closed. Whoever begins anew stops before that branch.
             let is_taken_over = |(other, tip): (&BranchName, &CommitId)| {
                 let is_same = other != *name && around::plain_name(other.as_str()) == around::plain_name(name.as_str());
                 let is_theirs = |by: By| matches!(by, By::Person | By::Order(_));
-                let is_held = |pull: &Pull| pull.is_reopened && pull.labels.contains(LABEL_HOLD);
+                let is_newer = |pull: &Pull| !is_no_news(&brings, &pull.brought);
+                let is_held = |pull: &Pull| pull.is_reopened && pull.labels.contains(LABEL_HOLD) && is_newer(pull);
                 is_same
                     && (world.open_of(other).is_some_and(|index| is_held(&world.pulls[index]))
                         || world.git.beyond(tip, &world.git.main).iter().any(|commit| is_theirs(commit.by)))
