@@ -1,7 +1,7 @@
 //! Head branches that were named under another `branchPrefix`: what stands there goes on under its old name until it is merged or
 //! closed, since no forge lets a pull request change its branch.
 //!
-//! Entry points: [`candidates`], [`was_configured`] and [`take_up`]. A name alone is not believed, nor a body, which anybody may
+//! Entry points: [`candidates`], [`unproved`] and [`take_up`]. A name alone is not believed, nor a body, which anybody may
 //! copy: a commit there must be Tagboat's own, and the trailers of the head commit must name the environment, and only images that
 //! are followed there, or else its pull request must say the same, or what Tagboat made beneath somebody's push. Of an environment that
 //! is no more, the head's own files must configure it under that very name: somebody else's Tagboat is nobody's business here.
@@ -65,7 +65,7 @@ pub(super) fn may_be_of(head: &BranchName, config: &Repository) -> bool {
 /// # Errors
 ///
 /// [`GitError`] when its tree cannot be read.
-pub(super) fn was_configured(
+fn was_configured(
     remote: &Arc<dyn Remote>,
     head: &HeadBranch,
     (environment, group): &(EnvironmentName, String),
@@ -75,6 +75,25 @@ pub(super) fn was_configured(
     Ok(was.is_some_and(|was| {
         was.environments.named(environment).is_some() && was.pull_request.head_of(environment, group) == head.name
     }))
+}
+
+/// Returns those of head branches that are at hand whose files do not configure the names that they have.
+///
+/// # Errors
+///
+/// [`GitError`] when the tree of one cannot be read.
+pub(super) fn unproved<'a>(
+    remote: &Arc<dyn Remote>,
+    heads: impl Iterator<Item = &'a HeadBranch>,
+    places: &Former,
+) -> Result<BTreeSet<BranchName>, GitError> {
+    let mut found = BTreeSet::new();
+    for (head, place) in heads.filter_map(|head| Some((head, places.get(&head.name)?))) {
+        if !was_configured(remote, head, place)? {
+            found.insert(head.name.clone());
+        }
+    }
+    Ok(found)
 }
 
 /// Returns the files that differ between a head branch and what lies below all of it, as far as that was looked at.
@@ -200,7 +219,8 @@ pub(super) fn take_up(planned: &Planned, standing: &mut Standing, desired: &mut 
             Some(_) | None => {
                 let is_made = |told: &Told| told.environment.as_ref() == Some(environment);
                 let mut own = desired.iter().filter(|one| one.environment == *environment && one.group == *group);
-                head.undone.is_empty() && head.made.iter().any(is_made) && !own.any(|one| stands(&one.head))
+                let is_proved = !standing.unproved.contains(&head.name) && head.undone.is_empty();
+                is_proved && head.made.iter().any(is_made) && !own.any(|one| stands(&one.head))
             }
         }
     };

@@ -403,7 +403,8 @@ async fn standing(
     let before: BTreeSet<&BranchName> = displaced.iter().map(|one| &one.base).collect();
     let unknown: Vec<_> =
         before.into_iter().filter(|base| tips.iter().all(|(other, _)| other != *base)).cloned().collect();
-    let (mut heads, others) = blocking(move || {
+    let places = former.clone();
+    let (mut heads, others, unproved) = blocking(move || {
         let tips = remote.fetch_all(&unknown);
         elsewhere.extend(unknown.into_iter().zip(tips).filter_map(|(name, tip)| Some((name, tip.ok()?))));
         let mut heads = look(&remote, (&branch, &at), heads, &own, &wanted)?;
@@ -413,15 +414,10 @@ async fn standing(
         for head in heads.iter_mut().filter(|head| !head.is_own && head.has_own && left.contains(&head.name)) {
             head.files.extend(former::beneath(&*remote, head, (&branch, &at))?);
         }
-        let mut others = BTreeSet::new();
-        for head in &heads {
-            if let Some(place) = gone.get(&head.name)
-                && !former::was_configured(&remote, head, place)?
-            {
-                others.insert(head.name.clone());
-            }
-        }
-        Ok((heads, others))
+        let others = former::unproved(&remote, heads.iter(), &gone)?;
+        let pushed = heads.iter().filter(|head| !head.is_own && head.has_own);
+        let unproved = former::unproved(&remote, pushed, &places)?;
+        Ok((heads, others, unproved))
     })
     .await?;
     let at = |name: &BranchName| heads.iter().find(|head| head.name == *name).map(|head| &head.tip);
@@ -447,7 +443,7 @@ async fn standing(
     };
     let orphans = heads.iter().filter(|head| is_orphan(&&head.name)).map(|head| (head.name.clone(), owners(head)));
     let orphans = orphans.collect();
-    let mut standing = Standing { base, heads, pull_requests, displaced, former, orphans, ..rest };
+    let mut standing = Standing { base, heads, pull_requests, displaced, former, unproved, orphans, ..rest };
     read_told(&run.remote, &mut standing).await?;
     let base = (onto.branch, onto.tip);
     refusals::prove(&run.remote, base, desired, standing.pull_requests.as_deref_mut().unwrap_or_default()).await?;
@@ -488,9 +484,12 @@ fn sort(listed: &[PullRequest], onto: &Onto<'_>, config: &Repository) -> (Vec<Pu
                     displaced.push(one.clone());
                 }
             }
-            // Somebody has written over its body.
+            // Somebody has written over its body. Beside one that is where it belongs, it is somebody's own.
             State::Open if one.base != *onto.branch && is_placed && is_named_now && one.marker.is_none() => {
-                displaced.push(one.clone());
+                let is_here = |other: &&PullRequest| other.head == one.head && other.base == *onto.branch;
+                if !listed.iter().filter(|other| other.state == State::Open).any(|other| is_here(&other)) {
+                    displaced.push(one.clone());
+                }
             }
             State::Open => {}
         }

@@ -21,7 +21,10 @@ use crate::policy::pattern::{Extracted, Extractor};
 /// How long the id of a commit is, in characters: from the shortest that Git writes to all of SHA-256.
 const LENGTHS_OF_IDS: RangeInclusive<usize> = 7..=64;
 
-/// What versions are built for, where a number behind it says which: `jdk-17`, `debian-12`. Such a number counts no builds.
+/// The longest release of one of [`GROUNDS`], in digits.
+const LONGEST_RELEASE: usize = 4;
+
+/// What versions are built for, where a short number behind it says which: `jdk-17`, `debian-12`. Such a number counts no builds.
 const GROUNDS: [&str; 35] = [
     "alpine",
     "centos",
@@ -146,7 +149,8 @@ impl Read<'_> {
             if one.len() != other.len() {
                 continue;
             }
-            let behind_ground = |at: usize| at > 0 && (is_ground(one[at - 1]) || is_ground(other[at - 1]));
+            let is_behind = |words: &[&str], at: usize| at > 0 && is_ground(words[at - 1]) && is_release(words[at]);
+            let behind_ground = |at: usize| is_behind(&one, at) && is_behind(&other, at);
             let counting = (0..one.len()).filter(|at| !behind_ground(*at));
             orders.extend(counting.filter_map(|at| order_words(one[at], other[at])));
         }
@@ -206,6 +210,11 @@ fn words(text: &str) -> Vec<&str> {
 /// Whether a word names what a version is built for.
 fn is_ground(word: &str) -> bool {
     GROUNDS.iter().any(|ground| word.eq_ignore_ascii_case(ground))
+}
+
+/// Whether a word may be the release of what a version is built for: a short number, and neither a date nor the id of a commit.
+fn is_release(word: &str) -> bool {
+    word.len() <= LONGEST_RELEASE && word.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// What a word names a build by.
@@ -359,6 +368,15 @@ mod tests {
                 "1.5.0-debian-11-r2",
                 "1.5.0-debian-12-r2",
                 true,
+            ),
+            // What else stands behind what it is built for is a build: a revision, the id of a commit, a date.
+            ("semver=1.x tags=^(?<version>[0-9.]+)-alpine-r[0-9]+$", "1.5.0-alpine-r2", "1.5.0-alpine-r3", false),
+            ("semver=1.x tags=^(?<version>[0-9.]+)-node-[a-f0-9]+$", "1.5.0-node-bbb2222", "1.5.0-node-ccc3333", false),
+            (
+                "semver=1.x tags=^(?<version>[0-9.]+)-alpine-[0-9]+$",
+                "1.5.0-alpine-20261108",
+                "1.5.0-alpine-20261120",
+                false,
             ),
             // Without a group that frees it, another one is another line.
             ("semver=1.x", "1.5.0-jdk-17", "1.5.0-jdk-21", false),

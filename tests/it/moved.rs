@@ -191,6 +191,16 @@ async fn a_rollback_goes_back_to_what_stood_there_before_a_folder_was_moved_with
         assert_eq!(scene.runs(&web_of("envs")), *before, "{outcome:?}");
         assert_eq!(scene.runs("envs/prod/blog/web.yaml"), OLD_LINE, "{outcome:?}");
     }
+    // Where copies took the place of the files, what was raised last goes back alone.
+    let scene = two_places();
+    scene.list(&["1.3.0", "1.3.1", "1.4.0", "1.5.0"]);
+    let newer = OLD_LINE.replace("1.3.0", "1.3.1");
+    let copied = vec![("envs/prod/shop/web.yaml", web(":1.5.0")), ("envs/prod/blog/web.yaml", web(&newer))];
+    let gone = ["k8s/prod/shop/web.yaml", "k8s/prod/blog/web.yaml"].map(|path| (path, None));
+    steps(&scene, &[&raised(), &[("k8s/prod/blog/web.yaml", web(&newer))], &copied, &[anew("envs")], &gone], 4);
+    let outcome = scene.rollback("prod", 9).await;
+    let runs = [scene.runs(&web_of("envs")), scene.runs("envs/prod/blog/web.yaml")];
+    assert_eq!(runs, [":1.5.0", OLD_LINE], "{outcome:?}");
     // What it went back to before the move is not gone back from once more.
     let scene = two_places();
     steps(&scene, &[&raised()], 4);

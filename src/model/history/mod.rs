@@ -179,7 +179,9 @@ impl Timeline {
                 line.push(&aside.shift);
             }
             let is_told = line.last().is_some_and(|last| last.commit == shift.commit);
-            if !(shift.from.is_empty() && is_told) {
+            // Where a copy took the place of a file, what that file saw is older, and ended with what came with the copy.
+            let is_copied = moved.peek().is_some_and(|aside| shift.to.is_subset(&aside.shift.to));
+            if !(shift.from.is_empty() && (is_told || is_copied)) {
                 line.push(shift);
             }
         }

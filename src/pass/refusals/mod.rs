@@ -6,6 +6,7 @@
 
 mod seen;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use crate::config::repository::Repository;
 use crate::forge::{Forge, ForgeError};
 use crate::git::{Beneath, GitError, Head, Remote};
 use crate::model::brought::{Brought, Told};
-use crate::model::commit::{CommitId, TRAILER_FAILED, TRAILER_KEY, TRAILER_ORDER};
+use crate::model::commit::{CommitId, CommitStyle, TRAILER_FAILED, TRAILER_KEY, TRAILER_ORDER};
 use crate::model::environment::{BranchName, EnvironmentName, Publish};
 use crate::model::file::RepoPath;
 use crate::model::image::ImageName;
@@ -354,7 +355,15 @@ fn leave_for_heads(inputs: &Inputs<'_>, listed: Option<&Listing>, promoted: &mut
         };
         match past.heads(&is_meant) {
             Ok(heads) => {
-                let before = |parent: &CommitId| own::style_at(past, parent);
+                let asked: RefCell<BTreeMap<CommitId, Option<CommitStyle>>> = RefCell::default();
+                let before = |parent: &CommitId| {
+                    let known = asked.borrow().get(parent).cloned();
+                    known.unwrap_or_else(|| {
+                        let style = own::style_at(past, parent);
+                        asked.borrow_mut().insert(parent.clone(), style.clone());
+                        style
+                    })
+                };
                 let own = Own { now: &config.commit, before: &before };
                 let orders = orders((past, files), &heads);
                 for proposal in proposals {

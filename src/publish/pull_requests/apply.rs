@@ -144,6 +144,14 @@ pub async fn apply(place: &Place<'_>, base: &CommitId, courses: &mut [Course]) -
                 applied.has_moved |= is_race;
                 course.action = if is_race { Action::Waiting } else { Action::Failed };
                 course.reason = Some(broken.to_string());
+                // A note that cannot be written keeps no status from being said.
+                let is_note = !is_race && matches!(step, Step::Rewrite { .. });
+                let says = |step: &&Step| matches!(step, Step::TakeBack { .. } | Step::SetStatuses { .. });
+                for said in steps[at + 1..].iter().take_while(says).filter(|_| is_note) {
+                    if let Err(further) = take(place, base, (&mut tip, &mut pushed), said, course, &mut applied).await {
+                        course.add(&further.to_string());
+                    }
+                }
                 if let Some(closed) = course.proposal.and_then(|_| closed_first(&steps[..at])) {
                     course.add(&closed);
                 }

@@ -220,13 +220,17 @@ fn kept_elsewhere<'a>(
         let theirs = heads.find(|head| wishes.iter().any(|wish| wish.is_taken_over_on(head)))?;
         return Some(taken_over(None, &theirs.name));
     }
+    let mut all = standing.pull_requests.iter().flatten();
+    let stands = all.any(|one| one.state == State::Open && one.head == wanted.head);
     // A body that was copied to a branch of somebody's own making says nothing.
     let is_placed =
         |head: &BranchName| head.as_str().starts_with(USUAL_PREFIX) || standing.place_of(head, prefix).is_some();
     let is_theirs = |one: &&PullRequest| {
         let head = standing.heads.iter().find(|head| head.name == one.head && !head.is_own);
         let head = head.filter(|head| is_placed(&head.name));
-        head.is_some_and(|head| wishes.iter().any(|wish| wish.is_taken_over_in(one, &head.made)))
+        // Beside the one that stands where it belongs, what has no words of Tagboat's is a branch that somebody began on that.
+        let made = head.map(|head| if stands { &[][..] } else { &head.made[..] });
+        made.is_some_and(|made| wishes.iter().any(|wish| wish.is_taken_over_in(one, made)))
     };
     let theirs = others.filter(|one| one.state == State::Open).find(is_theirs)?;
     Some(taken_over(Some(theirs.number), &theirs.head))

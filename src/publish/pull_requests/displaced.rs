@@ -42,6 +42,9 @@ pub(super) fn close(
                         courses.last_mut().expect("it was just put there")
                     }
                 };
+                // What is not judged any more is not merged by the forge either.
+                course.steps.retain(|step| matches!(step, Step::Disarm { .. }));
+                steps.append(&mut course.steps);
                 (course.action, course.reason, course.steps) = (Action::LeftAlone, Some(reason), steps);
                 course.url = Some(one.url.clone());
             }

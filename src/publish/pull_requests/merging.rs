@@ -576,8 +576,8 @@ pub(super) async fn forward(
     let made = place.maker().on_base(tip, order.again).await?.commit;
     *tip = made.clone();
     course.action = Action::Merged;
+    applied.landed.push(landed(course, made.clone(), order.again));
     applied.changed.extend(changed(place, &made, order.again).await?);
-    applied.landed.push(landed(course, made, order.again));
     remove(place, order.head, order.commit).await
 }
 

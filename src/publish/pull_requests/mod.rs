@@ -139,6 +139,8 @@ pub struct Standing {
     pub answers: Vec<Answer>,
     /// Head branches whose names begin otherwise, as they did under an earlier prefix, with what each is for.
     pub former: BTreeMap<BranchName, (EnvironmentName, String)>,
+    /// Those of them that somebody has pushed to, and whose files do not configure their names: any branch may be called so.
+    pub unproved: BTreeSet<BranchName>,
     /// Head branches that an environment left that is configured no more, with the environments that have the files of each now.
     pub orphans: BTreeMap<BranchName, BTreeSet<EnvironmentName>>,
     /// Which version that a head branch brings is held now, was taken back or failed, as `image:tag`, and who or what says so.

@@ -37,7 +37,7 @@ impl Stage {
         self.git(&["log", "-1", "--format=%B", HEAD])
     }
 
-    fn at_head(&self, file: &str) -> String {
+    pub(super) fn at_head(&self, file: &str) -> String {
         String::from_utf8(self.store.repository.show(HEAD, file)).unwrap()
     }
 

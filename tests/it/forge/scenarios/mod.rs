@@ -364,6 +364,7 @@ macro_rules! scenarios {
                 what_a_person_has_pushed_to_is_not_committed
                 what_a_person_has_in_hand_comes_in_no_other_form_whatever_its_body_says
                 what_somebody_has_pushed_to_goes_on_under_its_prefix_whatever_its_body_says
+                a_branch_that_somebody_began_on_a_head_of_tagboat_s_stops_nothing
                 what_is_wanted_stays_while_what_is_to_replace_it_waits_for_a_person
                 stays_refused_under_another_prefix_and_as_a_commit
                 stays_refused_when_a_person_has_written_another_body

@@ -312,6 +312,40 @@ pub(in crate::forge) async fn what_somebody_has_pushed_to_goes_on_under_its_pref
     assert_eq!(stage.states(), [Stands::Merged, Stands::Open]);
 }
 
+/// Where Tagboat's own stands, or stood, in its place, no branch that somebody began on that one is Tagboat's.
+pub(in crate::forge) async fn a_branch_that_somebody_began_on_a_head_of_tagboat_s_stops_nothing(kind: Kind) {
+    let begins = |stage: &Stage, name: &str, base: &str| {
+        stage.store.repository.git(&["branch", name, HEAD]);
+        stage.push(name, "notes", "mine\n");
+        let sha = stage.store.at(name).unwrap();
+        let (head, base) = (name.to_owned(), base.to_owned());
+        stage.store.open(Pull { head, base, body: "Mine.".to_owned(), sha, ..stage.only() }).unwrap();
+    };
+    let stage = Stage::merging(kind).await;
+    begins(&stage, "tagboat/prod/ghcr.io-acme-web-try", "main");
+    let (_, reason) = stage.pass(9).await;
+    assert_eq!(stage.states(), [Stands::Merged, Stands::Open], "{reason}");
+    // Called as under another prefix, where the configuration has never had that one.
+    let stage = Stage::new(kind, PLAIN);
+    stage.acts(8).await;
+    begins(&stage, "people/prod/ghcr.io-acme-web", "main");
+    stage.close(1);
+    stage.list(&["1.4.0", "1.5.0", "1.6.0"]);
+    let (action, reason) = stage.pass(9).await;
+    assert_eq!((action, stage.states().len()), (Some(Action::Opened), 3), "{reason}");
+    // From the same head into another branch, held there.
+    let stage = Stage::new(kind, PLAIN);
+    stage.acts(8).await;
+    stage.store.repository.git(&["branch", "release", "main"]);
+    begins(&stage, "people/try", "release");
+    stage.store.change(2, |pull| pull.head = HEAD.to_owned());
+    stage.store.change(2, |pull| pull.sha = stage.store.at(HEAD).unwrap());
+    stage.label(2, "tagboat/hold");
+    stage.list(&["1.4.0", "1.5.0", "1.6.0"]);
+    let (action, reason) = stage.pass(9).await;
+    assert_eq!((action, stage.at_head("prod/web.yaml")), (Some(Action::Updated), manifest("1.6.0")), "{reason}");
+}
+
 pub(in crate::forge) async fn what_is_wanted_stays_while_what_is_to_replace_it_waits_for_a_person(kind: Kind) {
     let stage = Stage::new(kind, PLAIN).with_two();
     stage.outcome("mirror", 8).await;
