@@ -7,6 +7,7 @@
 mod awaited;
 mod keep;
 mod named;
+mod own;
 mod proposed;
 
 use std::collections::BTreeSet;

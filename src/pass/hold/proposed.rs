@@ -24,6 +24,7 @@ use crate::model::pull_request::{HeadBranch, LABEL_HOLD, Listing, NewPullRequest
 use crate::observe::files::Files;
 use crate::observe::tree::CommitFiles;
 use crate::pass::former;
+use crate::pass::hold::own;
 use crate::pass::order::digests_left;
 use crate::pass::own::look;
 use crate::pass::propose::{LONGEST_BODY, Publishing};
@@ -149,13 +150,18 @@ pub(super) async fn all(place: Place<'_>) -> Result<All, PassError> {
         // What goes back goes on under its old name where `branchPrefix` was another one.
         let may_be = |name: &BranchName| former::may_be_of(name, &config) && !own.contains(name);
         for (name, tip) in others.iter().filter(|(name, _)| may_be(name)).cloned() {
-            let head = remote.head(&name, &tip, (&branch, &base))?;
+            let mut head = remote.head(&name, &tip, (&branch, &base))?;
+            if head.beneath == Beneath::TooMany
+                && let Some(few) = own::on_own_branch(&*remote, &config, (&name, &tip), &others)?
+            {
+                head = few;
+            }
             if !goes_back(&head) {
                 continue;
             }
             let left = left_by(&head);
             // Its own commits come first; what lies beneath them on its branch is merged already.
-            let onto = left.first().and_then(|hold| own_branch(&config, hold));
+            let onto = left.first().and_then(|hold| own::own_branch(&config, hold));
             if let Some(onto) = onto {
                 let listed = others.iter().find(|(name, _)| name == onto);
                 beside.extend(listed.map(|onto| ((name, tip), onto.clone())));
@@ -166,11 +172,6 @@ pub(super) async fn all(place: Place<'_>) -> Result<All, PassError> {
         Ok(All { seen: (proposed, others), going_back, beside })
     };
     Ok(blocking(work).await?)
-}
-
-/// Returns the branch on which the environment of a hold lives by itself.
-fn own_branch<'a>(config: &'a Repository, hold: &Hold) -> Option<&'a BranchName> {
-    config.environments.named(hold.environment.as_ref()?)?.branch.as_ref()
 }
 
 /// Looks at which digests one branch takes back of an environment on a branch of its own, which `place` is of: what is held stands on

@@ -218,6 +218,18 @@ pub(super) async fn a_digest_goes_nowhere_while_a_rollback_of_it_stands_open_on_
     stage.store.merge(4).unwrap();
     stage.pass("10:20").await;
     assert_eq!(stage.runs(), "aa");
+    // However many commits that branch has beside the base, and whoever has pushed on top.
+    let stage = Stage::beside(kind);
+    for day in 1..=31 {
+        let notes = [("notes", "one"), ("notes", "other")].map(|note| [note]);
+        notes.iter().for_each(|note| drop(stage.store.repository.land("env/dev", note, "Note", day)));
+    }
+    stage.pass("08:00").await;
+    stage.store.merge(1).unwrap();
+    stage.passing("2026-11-20T09:00:00Z").order(&order, said()).await.unwrap();
+    stage.store.repository.land(&stage.store.pull(2).head, &[("notes", "mine")], "Mine", 20);
+    stage.pass("10:10").await;
+    assert_eq!((stage.runs().as_str(), stage.store.pull(2).state), ("ba", Stands::Open));
 }
 
 pub(super) async fn a_digest_that_a_person_rolled_back_by_a_pull_request_stays_back(kind: Kind) {
