@@ -2,7 +2,7 @@
 //!
 //! Entry point: [`Cache::open`]. One SQLite file that several processes may share. Nothing here fails a pass:
 //! a file that is broken, locked, read-only, full or newer costs one warning ([`Cache::warning`]), and every
-//! question is then answered with "not known". No secret ever gets here, and no decision is made here.
+//! question is then answered with "not known". No secret ever gets here but closed by a key that does not, and no decision is made here.
 
 mod ages;
 mod answers;
@@ -11,6 +11,7 @@ mod refusals;
 mod rows;
 mod scans;
 mod schema;
+mod sealed;
 mod store;
 mod told;
 mod turns;

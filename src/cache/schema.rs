@@ -30,13 +30,16 @@ const MIGRATIONS: &[&str] = &[
     "
     CREATE TABLE turns (key BLOB PRIMARY KEY, used INTEGER NOT NULL, value BLOB NOT NULL) STRICT;
 ",
+    "
+    CREATE TABLE sealed (key BLOB PRIMARY KEY, used INTEGER NOT NULL, value BLOB NOT NULL) STRICT;
+",
 ];
 
 /// The version of a file on which all migrations were made.
 const LATEST: i64 = MIGRATIONS.len() as i64;
 
 /// The tables whose rows have a day on which they were last used, the largest first.
-const TABLES: &[&str] = &["scans", "pages", "lists", "images", "ages", "told", "refusals", "turns"];
+const TABLES: &[&str] = &["scans", "pages", "lists", "images", "ages", "told", "refusals", "turns", "sealed"];
 
 /// How many days a row is kept that nothing asks for.
 const KEPT_DAYS: i64 = 90;

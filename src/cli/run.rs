@@ -8,6 +8,7 @@ use crate::cli::output::{Failure, note};
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
 use crate::clock::{Clock, SystemClock};
+use crate::config::service::Service;
 use crate::model::image::Written;
 use crate::pass::PassError;
 use crate::pass::permissions::TokenOfActions;
@@ -17,32 +18,50 @@ use crate::pass::watched::Impulse;
 use crate::report::exit::{self, OnChanges};
 use crate::report::text::Occasion;
 
-/// Runs the pass, and prints what it did.
+/// Runs the pass, and prints what it did; once more with another token where Git was refused with the one that an App was given in a run before.
 pub(super) fn run(session: &Session, arguments: &Run) -> Outcome {
     let service = session.service()?;
-    let target = match &arguments.repo {
+    let mut is_denied = false;
+    let passed = pass(session, arguments, &service, &mut is_denied);
+    if !is_denied || arguments.dry_run {
+        return passed;
+    }
+    let (target, forged) = (target(arguments), arguments.forged.named());
+    let let_go = setup::let_go_of_kept(session.cache(&service), &target, forged, &service, &session.environment);
+    if session.runtime()?.block_on(let_go) { pass(session, arguments, &service, &mut false) } else { passed }
+}
+
+fn target(arguments: &Run) -> Target<'_> {
+    match &arguments.repo {
         Some(url) => Target::Url { url, branch: arguments.branch.as_deref() },
         None => Target::Checkout { folder: &arguments.folder, branch: arguments.branch.as_deref() },
-    };
+    }
+}
+
+fn pass(session: &Session, arguments: &Run, service: &Service, is_denied: &mut bool) -> Outcome {
     let parsed = arguments.images.iter().map(|image| without_version(image).parse::<Written>());
     let only: Vec<Written> =
         parsed.collect::<Result<_, _>>().map_err(|error| Failure::usage(error.to_string(), None))?;
     let (choice, named) = arguments.forged.named();
-    let mut opened = setup::remote(&target, (choice, named), &service, &session.environment)?;
-    let cache = session.cache(&service);
+    let (target, cache) = (target(arguments), session.cache(service));
+    let opened = match arguments.dry_run {
+        true => setup::remote(&target, (choice, named), service, &session.environment),
+        false => setup::remote_kept(cache, &target, (choice, named), service, &session.environment),
+    };
+    let mut opened = opened.inspect_err(|error| *is_denied = error.is_denied())?;
     if !arguments.dry_run {
         let is_on_schedule = arguments.on_schedule.unwrap_or_else(|| session.environment.is_on_schedule());
         opened = opened.in_turns(if is_on_schedule { Impulse::Routine } else { Impulse::News }, cache);
     }
-    let publishing = opened.publishing((choice, named), &service, &session.environment);
+    let publishing = opened.publishing((choice, named), service, &session.environment);
     let Opened { remote, branch, url, .. } = &opened;
-    let token = TokenOfActions::of(choice, url, &service, &session.environment);
+    let token = TokenOfActions::of(choice, url, service, &session.environment);
     if let Some(warning) = token.warning() {
         note(session, warning);
     }
     let publishing = publishing?;
     let config = session.common.config.as_deref().map(setup::repository_file).transpose()?;
-    let source = setup::source(&service, session.common.snapshot.as_deref(), &session.environment)?;
+    let source = setup::source(service, session.common.snapshot.as_deref(), &session.environment)?;
     let bar = Bar::new(session.common.quiet);
     let warned = std::sync::Once::new();
     let runtime = session.runtime()?;
@@ -50,11 +69,11 @@ pub(super) fn run(session: &Session, arguments: &Run) -> Outcome {
         remote: Arc::clone(remote),
         branch,
         config,
-        neighbours: &setup::neighbours(Some(url), &service, &session.environment),
+        neighbours: &opened.neighbours(service, &session.environment),
         source: &*source,
-        sources: &setup::sources(&service, &session.environment),
+        sources: &setup::sources(service, &session.environment),
         cache,
-        limits: &setup::limits(&service),
+        limits: &setup::limits(service),
         now: arguments.at.at.unwrap_or_else(|| SystemClock.now()),
         publishing: publishing.clone(),
         detail: session.detail(),
@@ -64,6 +83,7 @@ pub(super) fn run(session: &Session, arguments: &Run) -> Outcome {
         read_config: &|config| warned.call_once(|| session.warn_of_inactive(config)),
         turn: opened.turn(),
     }));
+    let outcome = outcome.inspect_err(|error| *is_denied = error.is_denied());
     let outcome = outcome.map_err(|error| unpushed(error, arguments))?;
     drop(bar);
     if !arguments.dry_run {

@@ -1,7 +1,7 @@
 //! What every command shares: the options, the environment, the configuration files, and how results look.
 
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 
@@ -33,7 +33,7 @@ const WIDEST: usize = 140;
 pub(super) struct Session {
     pub(super) common: Common,
     pub(super) environment: Environment,
-    cache: OnceLock<Cache>,
+    cache: OnceLock<Arc<Cache>>,
 }
 
 impl Session {
@@ -80,8 +80,8 @@ impl Session {
     }
 
     /// Opens the cache, once in a call of the program.
-    pub(super) fn cache(&self, service: &Service) -> &Cache {
-        self.cache.get_or_init(|| setup::cache(service, &self.environment))
+    pub(super) fn cache(&self, service: &Service) -> &Arc<Cache> {
+        self.cache.get_or_init(|| Arc::new(setup::cache(service, &self.environment)))
     }
 
     /// Says what the cache was good for: a warning where it could not serve, with `-v` how often it did.

@@ -16,6 +16,7 @@ use crate::forge::Desk;
 use crate::forge::account::Account;
 use crate::forge::gitea::Gitea;
 use crate::forge::github::GitHub;
+use crate::forge::github::vault::Vault;
 use crate::forge::gitlab::GitLab;
 use crate::forge::remembered::Remembered;
 use crate::forge::turns::{Impulse, Turn, Turns};
@@ -99,6 +100,24 @@ pub(super) struct Clients {
     shared: Arc<Shared>,
     ends: PassEnd,
     turn: Turn,
+    kept: Option<Arc<dyn Vault>>,
+}
+
+/// Where the tokens of Apps outlive the process, closed by the key of each.
+struct Sealed(Arc<Cache>);
+
+impl Vault for Sealed {
+    fn find(&self, name: &[u8; 32]) -> Option<Vec<u8>> {
+        self.0.sealed(&Key32(*name))
+    }
+
+    fn keep(&self, name: &[u8; 32], bytes: Vec<u8>) {
+        self.0.keep_sealed(&Key32(*name), bytes);
+    }
+
+    fn forget(&self, name: &[u8; 32]) {
+        self.0.forget_sealed(&Key32(*name));
+    }
 }
 
 #[derive(Default)]
@@ -121,7 +140,17 @@ impl Clients {
 
     /// Returns the same for a pass that ends so, and asks for everything.
     pub(super) fn until(&self, ends: PassEnd) -> Self {
-        Self { shared: Arc::clone(&self.shared), ends, turn: Turn::default() }
+        Self { shared: Arc::clone(&self.shared), ends, turn: Turn::default(), kept: self.kept.clone() }
+    }
+
+    /// Returns the same, for a process that others follow: what an App has fetched is left to them in the cache.
+    pub(super) fn kept_in(self, cache: &Arc<Cache>) -> Self {
+        Self { kept: Some(Arc::new(Sealed(Arc::clone(cache)))), ..self }
+    }
+
+    /// Returns where the tokens of Apps outlive the process, if they do.
+    pub(super) fn kept(&self) -> Option<Arc<dyn Vault>> {
+        self.kept.clone()
     }
 
     /// Returns the same for a pass of a repository that begins now, and asks in turns.

@@ -13,6 +13,7 @@ use crate::config::environment::Environment;
 use crate::forge::Desk;
 use crate::forge::gitea::Gitea;
 use crate::forge::github::identity::{App, Identity};
+use crate::forge::github::vault::Vault;
 use crate::forge::github::{GitHub, PUBLIC_API};
 use crate::forge::gitlab::{GitLab, GitLabToken};
 use crate::git::url::{Reach, RemoteUrl};
@@ -50,9 +51,10 @@ pub(super) struct NamedApp {
 }
 
 impl NamedApp {
-    fn identity(&self) -> Result<Identity, SetupError> {
-        let app = App::new(self.id, &self.key, self.installation);
-        app.map(Identity::App).map_err(|error| SetupError::App(format!("its private key: {error}")))
+    fn identity(&self, kept: Option<Arc<dyn Vault>>) -> Result<Identity, SetupError> {
+        let app = App::new(self.id, &self.key, self.installation).map(|app| app.kept_in(kept));
+        app.map(|app| Identity::App(Box::new(app)))
+            .map_err(|error| SetupError::App(format!("its private key: {error}")))
     }
 
     /// Returns what tells that it is another one than before.
@@ -143,7 +145,7 @@ pub(super) async fn let_go(address: &Address<'_>, app: &NamedApp) -> Result<bool
 fn of_app(address: &Address<'_>, app: &NamedApp) -> Result<Option<GitHub>, SetupError> {
     // All that it may do counts together, wherever it is installed.
     let user = Print::of(&["app", &app.id.to_string()]);
-    client(address, &app.print(), &user, || app.identity())
+    client(address, &app.print(), &user, || app.identity(address.clients.kept()))
 }
 
 /// Returns the client of a repository on GitHub: the one that was made before, if it asks as the same.

@@ -12,7 +12,6 @@ use crate::cache::{Cache, Elsewhere, Tally};
 use crate::config::environment::Environment;
 use crate::config::service::Service;
 pub use crate::forge::turns::Impulse;
-use crate::git::GitError;
 use crate::git::url::RemoteUrl;
 use crate::manifest;
 use crate::model::exchange::Witness;
@@ -71,14 +70,10 @@ impl WatchedError {
     /// Whether the Git remote let nobody in.
     fn is_denied(&self) -> bool {
         match self {
-            Self::Setup(error) => is_denied_at_setup(error),
-            Self::Pass(error) => matches!(error, PassError::Git(GitError::Denied(_))),
+            Self::Setup(error) => error.is_denied(),
+            Self::Pass(error) => error.is_denied(),
         }
     }
-}
-
-fn is_denied_at_setup(error: &SetupError) -> bool {
-    matches!(error, SetupError::Git(GitError::Denied(_)))
 }
 
 /// Who orders something, and why.
@@ -116,10 +111,8 @@ impl OrderedError {
     /// Whether the Git remote let nobody in before anything was done.
     fn is_denied(&self) -> bool {
         match self {
-            Self::Setup(error) => is_denied_at_setup(error),
-            Self::Hold(HoldError::Pass(error)) | Self::Order(OrderError::Pass(error)) => {
-                matches!(error, PassError::Git(GitError::Denied(_)))
-            }
+            Self::Setup(error) => error.is_denied(),
+            Self::Hold(HoldError::Pass(error)) | Self::Order(OrderError::Pass(error)) => error.is_denied(),
             Self::Hold(_) | Self::Order(_) => false,
         }
     }

@@ -1,8 +1,10 @@
 //! As whom GitHub is asked: a token, or a GitHub App that fetches tokens of its installation and renews them.
 //!
-//! Entry points: [`Identity`] and [`App`]. A private key and the tokens it fetches never reach a message or a file.
+//! Entry points: [`Identity`] and [`App`]. A private key never reaches a message or a file, nor do the tokens it fetches but as bytes that this key
+//! alone opens ([`Vault`]).
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair;
@@ -12,6 +14,10 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use url::Url;
+
+use crate::forge::github::vault::{Seal, Vault};
 
 /// How long the App's own token is good; GitHub takes ten minutes at most.
 const JWT_LIFE: SignedDuration = SignedDuration::from_mins(9);
@@ -22,12 +28,16 @@ const JWT_DRIFT: SignedDuration = SignedDuration::from_mins(1);
 /// How long before its end a token of the installation is renewed.
 const RENEWED_BEFORE: SignedDuration = SignedDuration::from_mins(5);
 
+/// How long before its end a token is still taken that an earlier process has left: as long as a pass may take by itself, of the hour that
+/// GitHub gives it.
+const TAKEN_BEFORE: SignedDuration = SignedDuration::from_mins(30);
+
 /// As whom GitHub is asked.
 pub enum Identity {
     /// A personal token, one of Actions, or one that somebody else fetched for an installation.
     Token(SecretString),
     /// A GitHub App.
-    App(App),
+    App(Box<App>),
 }
 
 /// Why a private key is of no use. Never repeats it.
@@ -45,6 +55,8 @@ pub enum KeyError {
 pub struct App {
     id: u64,
     key: KeyPair,
+    seal: Option<Seal>,
+    vault: Option<Arc<dyn Vault>>,
     pub(super) installation: Option<u64>,
     pub(super) held: tokio::sync::Mutex<Option<Held>>,
 }
@@ -55,12 +67,21 @@ pub(super) struct Held {
     pub(super) token: SecretString,
     pub(super) expires: Timestamp,
     pub(super) permissions: Vec<(String, String)>,
+    /// The number of the installation.
+    pub(super) installation: u64,
+    /// Whether another process has fetched it: what the App may do may have changed since.
+    pub(super) is_kept: bool,
 }
 
 impl Held {
     /// Whether it is good for the next requests.
     pub(super) fn is_good(&self, now: Timestamp) -> bool {
         self.expires.duration_since(now) > RENEWED_BEFORE
+    }
+
+    /// Whether one that an earlier process has fetched is good for all that a pass asks, Git too, which is shown one token alone.
+    pub(super) fn is_good_for_a_pass(&self, now: Timestamp) -> bool {
+        self.expires.duration_since(now) > TAKEN_BEFORE
     }
 }
 
@@ -77,8 +98,48 @@ impl App {
     ///
     /// [`KeyError`] when the key is of no use.
     pub fn new(id: u64, key: &SecretString, installation: Option<u64>) -> Result<Self, KeyError> {
-        let key = read_key(key.expose_secret())?;
-        Ok(Self { id, key, installation, held: tokio::sync::Mutex::new(None) })
+        let (key, seal) = read_key(key.expose_secret())?;
+        Ok(Self { id, key, seal, vault: None, installation, held: tokio::sync::Mutex::new(None) })
+    }
+
+    /// Keeps its tokens for the next process, too.
+    #[must_use]
+    pub fn kept_in(self, vault: Option<Arc<dyn Vault>>) -> Self {
+        Self { vault, ..self }
+    }
+
+    /// Returns the token for a repository below a base that an earlier process has left; it may be over.
+    pub(super) fn left(&self, place: (&Url, &str)) -> Option<Held> {
+        let (vault, seal, name) = (self.vault.as_ref()?, self.seal.as_ref()?, self.name(place));
+        seal.open(&name, &vault.find(&name)?)
+    }
+
+    /// Leaves a token for the next process.
+    pub(super) fn leave(&self, place: (&Url, &str), held: &Held) {
+        let name = self.name(place);
+        if let (Some(vault), Some(seal)) = (&self.vault, &self.seal)
+            && let Some(bytes) = seal.close(&name, held)
+        {
+            vault.keep(&name, bytes);
+        }
+    }
+
+    /// Forgets what was left for a repository below a base.
+    pub(super) fn forget(&self, place: (&Url, &str)) {
+        if let Some(vault) = &self.vault {
+            vault.forget(&self.name(place));
+        }
+    }
+
+    /// Returns the name under which a repository's token is left; no secret is told by it.
+    fn name(&self, (base, repository): (&Url, &str)) -> [u8; 32] {
+        let installation = self.installation.map(|number| number.to_string()).unwrap_or_default();
+        let mut hash = Sha256::new().chain_update("installation");
+        for part in [base.as_str(), repository, &self.id.to_string(), &installation] {
+            hash.update(part.len().to_be_bytes());
+            hash.update(part);
+        }
+        hash.finalize().into()
     }
 
     /// Returns the App's own token: a signed JSON Web Token (RFC 7519) by RS256.
@@ -100,7 +161,7 @@ impl App {
 }
 
 /// Reads a key as GitHub gives it (PKCS#1) or as tools convert it (PKCS#8).
-fn read_key(pem: &str) -> Result<KeyPair, KeyError> {
+fn read_key(pem: &str) -> Result<(KeyPair, Option<Seal>), KeyError> {
     for (label, is_pkcs8) in [("RSA PRIVATE KEY", false), ("PRIVATE KEY", true)] {
         let (begin, end) = (format!("-----BEGIN {label}-----"), format!("-----END {label}-----"));
         let inner = pem.split_once(begin.as_str()).and_then(|(_, rest)| rest.split_once(end.as_str()));
@@ -108,7 +169,7 @@ fn read_key(pem: &str) -> Result<KeyPair, KeyError> {
         let text: String = inner.chars().filter(|character| !character.is_ascii_whitespace()).collect();
         let bytes = STANDARD.decode(text).map_err(|_not_base64| KeyError::Form)?;
         let read = if is_pkcs8 { KeyPair::from_pkcs8(&bytes) } else { KeyPair::from_der(&bytes) };
-        return read.map_err(|_rejected| KeyError::Rejected);
+        return read.map(|key| (key, Seal::of(&bytes))).map_err(|_rejected| KeyError::Rejected);
     }
     Err(KeyError::Form)
 }

@@ -17,7 +17,9 @@ mod readiness;
 mod rollup;
 mod runs;
 mod suites;
+mod tokens;
 mod transport;
+pub mod vault;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};

@@ -20,7 +20,7 @@ use url::Url;
 
 use crate::clock::{Clock, PassEnd};
 use crate::forge::account::MINUTE;
-use crate::forge::github::identity::{App, Held, Identity};
+use crate::forge::github::identity::Identity;
 use crate::forge::github::raw;
 use crate::forge::remembered::of_pages;
 use crate::forge::turns::{Question, Told, Turn, reduced};
@@ -139,11 +139,11 @@ pub(super) struct Transport {
     desk: Desk,
     /// By which number this one remembers answers.
     owner: u64,
-    base: Url,
+    pub(super) base: Url,
     pub(super) identity: Arc<Identity>,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     /// Where the installation of an App is looked up.
-    repository: String,
+    pub(super) repository: String,
 }
 
 impl Transport {
@@ -384,79 +384,8 @@ impl Transport {
         Ok(())
     }
 
-    /// Returns the token to show now: an App's is fetched, kept, and renewed before it ends.
-    pub(super) async fn token(&self) -> Result<SecretString, ForgeError> {
-        match &*self.identity {
-            Identity::Token(token) => Ok(token.clone()),
-            Identity::App(app) => Ok(self.held(app).await?.token),
-        }
-    }
-
-    /// Lets a token go that is not taken any more, so that the next question fetches another; tells whether there can be one.
-    pub(super) async fn let_go(&self, token: &SecretString) -> bool {
-        let Identity::App(app) = &*self.identity else { return false };
-        let mut held = app.held.lock().await;
-        // Somebody else may have fetched the next one by now.
-        if held.as_ref().is_some_and(|held| held.token.expose_secret() == token.expose_secret()) {
-            *held = None;
-        }
-        true
-    }
-
-    /// Lets whatever token go that is held; tells whether there can be another.
-    pub(super) async fn let_go_of_any(&self) -> bool {
-        let Identity::App(app) = &*self.identity else { return false };
-        app.held.lock().await.take();
-        true
-    }
-
-    /// Returns what is held of an App's installation.
-    pub(super) async fn held(&self, app: &App) -> Result<Held, ForgeError> {
-        let mut held = app.held.lock().await;
-        let now = self.clock.now();
-        if let Some(good) = held.as_ref().filter(|held| held.is_good(now)) {
-            return Ok(good.clone());
-        }
-        let web_token =
-            || app.web_token(now).ok_or_else(|| ForgeError::Stop("the key of the GitHub App signs nothing".to_owned()));
-        let installation = match app.installation {
-            Some(installation) => installation,
-            None => {
-                let parts: Vec<&str> =
-                    ["repos"].into_iter().chain(self.repository.split('/')).chain(["installation"]).collect();
-                let url = self.url(&parts, &[]);
-                let retry = RetryPolicy { after_silence: 2, after_trouble: 2, first_wait: Duration::from_millis(250) };
-                let answer = self.send(Method::GET, &url, HeaderMap::new(), None, retry, &web_token()?).await?;
-                match answer.status {
-                    StatusCode::OK => answer.json::<raw::Installation>()?.id,
-                    StatusCode::NOT_FOUND => {
-                        let reason = format!("the GitHub App is not installed on {}", shorten(&self.repository));
-                        return Err(ForgeError::Stop(reason));
-                    }
-                    _ => return Err(answer.refusal("to tell the App's installation")),
-                }
-            }
-        };
-        let url = self.url(&["app", "installations", &installation.to_string(), "access_tokens"], &[]);
-        let name = self.repository.rsplit('/').next().unwrap_or_default();
-        // A token for this repository alone, so that one that leaks opens no other.
-        let body = serde_json::json!({"repositories": [name]});
-        let answer = self.send(Method::POST, &url, HeaderMap::new(), Some(&body), ONCE, &web_token()?).await?;
-        if answer.status != StatusCode::CREATED {
-            return Err(answer.refusal("a token of the App's installation"));
-        }
-        let fetched: raw::InstallationToken = answer.json()?;
-        let fresh = Held {
-            token: fetched.token.into(),
-            expires: fetched.expires_at,
-            permissions: fetched.permissions.into_iter().collect(),
-        };
-        *held = Some(fresh.clone());
-        Ok(fresh)
-    }
-
-    /// Asks as who it is: with another token where that of an App's installation was revoked before its end, since a refusal of whom
-    /// nobody knows has done nothing.
+    /// Asks as who it is: with another token where that of an App's installation was revoked before its end, or was left by an earlier
+    /// process and may do less than the App by now, since what is refused has done nothing.
     async fn ask(
         &self,
         method: Method,
@@ -467,13 +396,18 @@ impl Transport {
     ) -> Result<Answer, ForgeError> {
         let token = self.token().await?;
         let answer = self.send(method.clone(), url, headers.clone(), body, retry, &token).await?;
-        if answer.status != StatusCode::UNAUTHORIZED || !self.let_go(&token).await {
+        let may_have_another = match answer.status {
+            StatusCode::UNAUTHORIZED => self.let_go(&token).await,
+            StatusCode::FORBIDDEN => self.let_go_of_kept(&token).await,
+            _ => false,
+        };
+        if !may_have_another {
             return Ok(answer);
         }
         self.send(method, url, headers, body, retry, &self.token().await?).await
     }
 
-    async fn send(
+    pub(super) async fn send(
         &self,
         method: Method,
         url: &Url,
@@ -579,4 +513,4 @@ impl Transport {
 }
 
 /// No further try.
-const ONCE: RetryPolicy = RetryPolicy { after_silence: 0, after_trouble: 0, first_wait: Duration::ZERO };
+pub(super) const ONCE: RetryPolicy = RetryPolicy { after_silence: 0, after_trouble: 0, first_wait: Duration::ZERO };

@@ -2,6 +2,7 @@
 //!
 //! The one place that knows both the configuration's types and those of registries and Git.
 
+mod kept;
 mod repositories;
 mod sources;
 mod tokens;
@@ -36,6 +37,7 @@ use crate::registry::settings::{
 use crate::registry::snapshot::{Recorder, Snapshot, SnapshotError};
 use crate::signature::trust::{MAX_TRUSTED_ROOT, TrustedRoot};
 
+pub use crate::pass::setup::kept::{let_go_of_kept, remote_kept};
 pub use crate::pass::setup::repositories::{
     ForgeChoice, Opened, Target, asked, neighbours, own, person, program, publishing, remote, secret,
 };

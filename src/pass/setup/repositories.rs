@@ -69,7 +69,7 @@ pub struct Opened {
     pub branch: BranchName,
     /// Its URL.
     pub url: RemoteUrl,
-    clients: Clients,
+    pub(super) clients: Clients,
 }
 
 impl Opened {
@@ -123,7 +123,7 @@ pub(in crate::pass) enum Regard<'a> {
 }
 
 /// Returns clients for a command, which is one pass from its beginning to its end.
-fn of_command(service: &Service) -> Clients {
+pub(super) fn of_command(service: &Service) -> Clients {
     Clients::default().until(pass_end(service))
 }
 
@@ -205,7 +205,7 @@ pub(in crate::pass) fn settled(
 }
 
 /// Returns where the token of a repository would be shown; `forged` is what the command line says of its forge and of that one's URL.
-fn spot<'a>(
+pub(super) fn spot<'a>(
     (choice, named): (ForgeChoice, Option<&'a str>),
     repository: &'a RemoteUrl,
     service: &'a Service,
@@ -274,7 +274,7 @@ pub(in crate::pass) fn named_token(
 }
 
 /// Returns the GitHub App that the operator's file names for a repository.
-fn app(url: &RemoteUrl, service: &Service) -> Result<Option<NamedApp>, SetupError> {
+pub(super) fn app(url: &RemoteUrl, service: &Service) -> Result<Option<NamedApp>, SetupError> {
     match watched(service, url).and_then(|watched| watched.auth.as_ref()) {
         Some(RepositoryAuth::GithubApp { id, private_key_file, installation }) => {
             let key = secret_file(&service.resolve(private_key_file))?;
@@ -356,7 +356,7 @@ pub(in crate::pass) fn neighbours_by<'a>(
     move |text| neighbour(text, Regard::Listed, service, environment, clients)
 }
 
-fn neighbour(
+pub(super) fn neighbour(
     text: &str,
     regard: Regard<'_>,
     service: &Service,
@@ -509,7 +509,7 @@ fn by_token(token: SecretString, environment: &Environment) -> Access {
 }
 
 /// Returns where the App of a repository is asked for its tokens.
-fn app_address<'a>(
+pub(super) fn app_address<'a>(
     url: &'a RemoteUrl,
     service: &'a Service,
     environment: &'a Environment,

@@ -2,6 +2,7 @@
 
 mod action;
 mod ages;
+mod apps;
 mod asking;
 mod attacks;
 mod board;

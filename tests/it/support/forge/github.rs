@@ -238,21 +238,24 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
         return said(404, &json!({"message": "Not Found"}));
     };
     if let ["repos", "acme", "gitops" | "other", "installation"] = path {
-        return said(200, &whole("installation", &json!({"id": 11})));
+        return said(200, &whole("installation", &json!({"id": 11 + store.kept().reinstalled})));
     }
     if let ["repos", "acme", "other", "pulls"] = path {
         return said(200, &json!([]));
     }
-    if let ["app", "installations", "11", "access_tokens"] = path {
+    if let ["app", "installations", number, "access_tokens"] = path {
         let usual = json!({"contents": "write", "pull_requests": "write", "metadata": "read"});
         let kept = store.kept();
+        if number.parse() != Ok(11 + kept.reinstalled) {
+            return said(404, &json!({"message": "Not Found"}));
+        }
         let permissions = kept.permissions.clone().unwrap_or(usual);
         let name = |number: usize| match number {
             0 => "ghs_installation".to_owned(),
             number => format!("ghs_installation_{number}"),
         };
         let token = (0..).map(name).find(|token| !kept.revoked.contains(token)).unwrap();
-        let expires = "2100-01-01T00:00:00Z";
+        let expires = kept.token_ends.as_deref().unwrap_or("2100-01-01T00:00:00Z");
         return said(201, &json!({"token": token, "expires_at": expires, "permissions": permissions}));
     }
     if let ["repos", "acme", "web", "releases"] = path {

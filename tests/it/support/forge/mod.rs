@@ -226,6 +226,10 @@ pub(crate) struct Kept {
     pub(crate) revoked: BTreeSet<String>,
     /// What the App's installation may do, where that is not the usual.
     pub(crate) permissions: Option<serde_json::Value>,
+    /// When a token of the App's installation ends, where that is soon.
+    pub(crate) token_ends: Option<String>,
+    /// What is added to the usual number of the App's installation.
+    pub(crate) reinstalled: u64,
     clock: u64,
 }
 
