@@ -24,6 +24,7 @@ use crate::model::environment::{Environment, EnvironmentName, Environments, Publ
 use crate::model::file::Position;
 use crate::model::format::ExtraFormat;
 use crate::model::glob::PathGlobs;
+use crate::model::image::shorten;
 use crate::model::policy::{Groups, Rules};
 use crate::model::pull_request::PullRequestStyle;
 
@@ -91,21 +92,31 @@ impl Repository {
         self.environments.0.iter().filter(is_head).map(fault).collect()
     }
 
-    /// Finds environments of which no head branch could have a name that forges take.
+    /// Finds environments of which no head branch could have a name that forges take, or not the one of a group.
     fn of_long_names(&self) -> Vec<Fault> {
-        let beside = self.pull_request.branch_prefix.len() + "/".len() + SHORTEST_GROUP;
-        let is_long = |environment: &&Environment| environment.name.as_str().len() + beside > LONGEST_BRANCH;
+        let named = self.groups.0.iter().max_by_key(|group| group.name.len());
         let fault = |environment: &Environment| {
-            let message = format!(
-                "its head branches would have names that are longer than the {LONGEST_BRANCH} bytes that forges take"
-            );
-            self.fault_of(
-                environment,
-                message,
-                "give it a shorter name, or say a shorter `branchPrefix` under `pullRequest`",
-            )
+            let beside = self.pull_request.branch_prefix.len() + environment.name.as_str().len() + "/".len();
+            let (message, hint) = match named {
+                _ if beside + SHORTEST_GROUP > LONGEST_BRANCH => {
+                    let message = format!(
+                        "its head branches would have names that are longer than the {LONGEST_BRANCH} bytes that forges take"
+                    );
+                    (message, "give it a shorter name, or say a shorter `branchPrefix` under `pullRequest`")
+                }
+                Some(group) if beside + group.name.len() > LONGEST_BRANCH => {
+                    let name = shorten(&group.name);
+                    let message = format!(
+                        "its head branch of the group {name} would have a name that is longer than the {LONGEST_BRANCH} bytes that \
+                         forges take"
+                    );
+                    (message, "shorten its name or the group's, or say a shorter `branchPrefix` under `pullRequest`")
+                }
+                _ => return None,
+            };
+            Some(self.fault_of(environment, message, hint))
         };
-        self.environments.0.iter().filter(is_long).map(fault).collect()
+        self.environments.0.iter().filter_map(fault).collect()
     }
 
     /// Makes a fault of an environment that shows only beside the repository's files.

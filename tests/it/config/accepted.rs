@@ -178,6 +178,12 @@ fn no_head_branch_may_be_called_longer_than_a_forge_takes() {
         assert!(fault.message.contains("longer than the 244 bytes"), "{fault:?}");
         assert!(fault.position.is_some_and(|at| at.line == 4), "{fault:?}");
     }
+    let grouped =
+        |group: usize| format!("{}groups:\n- {{name: {}, images: [\"**\"]}}\n", text(100, 100), "g".repeat(group));
+    parse(&grouped(43));
+    let faults = repository::parse("f.yaml", grouped(44).as_bytes()).unwrap_err();
+    let [fault] = faults.0.as_slice() else { panic!("{faults:?}") };
+    assert!(fault.message.contains("of the group ggg") && fault.position.is_some_and(|at| at.line == 4), "{fault:?}");
 }
 
 #[test]
