@@ -81,6 +81,30 @@ impl Stage {
         outcome
     }
 
+    /// Lets sre order dev back to what ran there before.
+    async fn roll_back(&self, time: &str) {
+        let order = Order::Rollback { environment: "dev".into(), what: "web".to_owned(), to: None };
+        let said = Said { by: Some("sre"), reason: Some("outage"), ..Said::default() };
+        self.passing(&format!("2026-11-20T{time}:00Z")).order(&order, said).await.unwrap();
+    }
+
+    /// Has dev run the digest b, by the first pull request, and one stand open by which it would go back.
+    async fn opens_a_rollback(&self) {
+        self.pass("08:00").await;
+        self.store.merge(1).unwrap();
+        self.roll_back("09:00").await;
+    }
+
+    /// Fails the test unless prod waits at ten while that one stands open.
+    async fn keeps_from_prod(&self) {
+        let outcome = self.pass("10:10").await;
+        assert_eq!((self.runs().as_str(), self.store.pull(2).state), ("ba", Stands::Open));
+        let prod = outcome.proposals.iter().find(|one| one.environment.as_str() == "prod").unwrap();
+        let reason = prod.reason.clone().unwrap_or_default();
+        let told = format!("sre holds it in dev: not merged yet: {} alone: outage (proposed in ", digest('b'));
+        assert!(reason.contains(&told), "{reason}");
+    }
+
     /// Returns the first letters of what dev and prod run.
     fn runs(&self) -> String {
         let letter = |environment: &str| {
@@ -154,31 +178,15 @@ pub(super) async fn a_digest_that_went_back_by_a_pull_request_of_its_own_stays_b
 pub(super) async fn a_digest_goes_nowhere_while_a_rollback_of_it_stands_open(kind: Kind) {
     let opens = "windows: [{hours: \"10:00-20:00\"}]";
     let stage = Stage::with(kind, "    publish: pullRequest\n", opens);
-    stage.pass("08:00").await;
-    stage.store.merge(1).unwrap();
-    let order = Order::Rollback { environment: "dev".into(), what: "web".to_owned(), to: None };
-    let said = Said { by: Some("sre"), reason: Some("outage"), ..Said::default() };
-    stage.passing("2026-11-20T09:00:00Z").order(&order, said).await.unwrap();
-    let outcome = stage.pass("10:10").await;
-    assert_eq!((stage.runs().as_str(), stage.store.pull(2).state), ("ba", Stands::Open));
-    let prod = outcome.proposals.iter().find(|one| one.environment.as_str() == "prod").unwrap();
-    let reason = prod.reason.clone().unwrap_or_default();
-    let told = format!("sre holds it in dev: not merged yet: {} alone: outage (proposed in ", digest('b'));
-    assert!(reason.contains(&told), "{reason}");
+    stage.opens_a_rollback().await;
+    stage.keeps_from_prod().await;
     // It comes once nobody wants it back any more; and another digest of the tag comes as ever.
     stage.store.change(2, |pull| pull.state = Stands::Closed);
     stage.pass("10:20").await;
     assert_eq!(stage.runs(), "bb");
 
     let stage = Stage::with(kind, "    publish: pullRequest\n", opens);
-    stage.pass("08:00").await;
-    stage.store.merge(1).unwrap();
-    let order = Order::Rollback { environment: "dev".into(), what: "web".to_owned(), to: None };
-    stage
-        .passing("2026-11-20T09:00:00Z")
-        .order(&order, Said { reason: Some("outage"), ..Said::default() })
-        .await
-        .unwrap();
+    stage.opens_a_rollback().await;
     let text = String::from_utf8(stage.store.repository.show("main", "dev/web.yaml")).unwrap();
     let newer = text.replace(&digest('b'), &digest('c'));
     stage.store.repository.land("main", &[("dev/web.yaml", newer.as_str())], "By hand", 2);
@@ -188,31 +196,20 @@ pub(super) async fn a_digest_goes_nowhere_while_a_rollback_of_it_stands_open(kin
 
 pub(super) async fn a_digest_goes_nowhere_while_a_rollback_of_it_stands_open_on_a_branch_of_its_own(kind: Kind) {
     let stage = Stage::beside(kind);
-    stage.pass("08:00").await;
-    stage.store.merge(1).unwrap();
-    let order = Order::Rollback { environment: "dev".into(), what: "web".to_owned(), to: None };
-    let said = || Said { by: Some("sre"), reason: Some("outage"), ..Said::default() };
-    stage.passing("2026-11-20T09:00:00Z").order(&order, said()).await.unwrap();
-    let outcome = stage.pass("10:10").await;
-    assert_eq!((stage.runs().as_str(), stage.store.pull(2).state), ("ba", Stands::Open));
-    let prod = outcome.proposals.iter().find(|one| one.environment.as_str() == "prod").unwrap();
-    let reason = prod.reason.clone().unwrap_or_default();
-    let told = format!("sre holds it in dev: not merged yet: {} alone: outage (proposed in ", digest('b'));
-    assert!(reason.contains(&told), "{reason}");
+    stage.opens_a_rollback().await;
+    stage.keeps_from_prod().await;
     // Closed, it holds nothing any more.
     stage.store.change(2, |pull| pull.state = Stands::Closed);
     stage.pass("10:20").await;
     assert_eq!(stage.runs(), "bb");
     // Of one that was merged its branch's history tells, and what stands open on top of that is another one.
     let stage = Stage::beside(kind);
-    stage.pass("08:00").await;
-    stage.store.merge(1).unwrap();
-    stage.passing("2026-11-20T09:00:00Z").order(&order, said()).await.unwrap();
+    stage.opens_a_rollback().await;
     stage.store.merge(2).unwrap();
     stage.push('c');
     stage.pass("09:10").await;
     stage.store.merge(3).unwrap();
-    stage.passing("2026-11-20T09:20:00Z").order(&order, said()).await.unwrap();
+    stage.roll_back("09:20").await;
     stage.pass("10:10").await;
     assert_eq!((stage.runs().as_str(), stage.store.pull(4).state), ("ca", Stands::Open));
     stage.store.merge(4).unwrap();
@@ -224,9 +221,7 @@ pub(super) async fn a_digest_goes_nowhere_while_a_rollback_of_it_stands_open_on_
         let notes = [("notes", "one"), ("notes", "other")].map(|note| [note]);
         notes.iter().for_each(|note| drop(stage.store.repository.land("env/dev", note, "Note", day)));
     }
-    stage.pass("08:00").await;
-    stage.store.merge(1).unwrap();
-    stage.passing("2026-11-20T09:00:00Z").order(&order, said()).await.unwrap();
+    stage.opens_a_rollback().await;
     stage.store.repository.land(&stage.store.pull(2).head, &[("notes", "mine")], "Mine", 20);
     stage.pass("10:10").await;
     assert_eq!((stage.runs().as_str(), stage.store.pull(2).state), ("ba", Stands::Open));
@@ -234,12 +229,8 @@ pub(super) async fn a_digest_goes_nowhere_while_a_rollback_of_it_stands_open_on_
 
 pub(super) async fn a_digest_that_a_person_rolled_back_by_a_pull_request_stays_back(kind: Kind) {
     let stage = Stage::new(kind, "    publish: pullRequest\n");
-    stage.pass("08:00").await;
-    stage.store.merge(1).unwrap();
+    stage.opens_a_rollback().await;
     assert_eq!(stage.runs(), "ba");
-    let order = Order::Rollback { environment: "dev".into(), what: "web".to_owned(), to: None };
-    let said = Said { by: Some("sre"), reason: Some("outage"), ..Said::default() };
-    stage.passing("2026-11-20T09:00:00Z").order(&order, said).await.unwrap();
     stage.pass("09:10").await;
     assert_eq!(stage.store.pull(2).state, Stands::Open, "what a person ordered stands");
     stage.store.merge(2).unwrap();
