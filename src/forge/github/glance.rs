@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::PoisonError;
 
+use octocrab::models::AuthorAssociation;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -79,7 +80,7 @@ impl<T> Page<T> {
 #[serde(rename_all = "camelCase")]
 struct Review {
     state: String,
-    author_association: String,
+    author_association: AuthorAssociation,
     author: Option<Author>,
     commit: Option<Commit>,
 }
@@ -107,7 +108,7 @@ impl Review {
             user: self.author.map(|author| raw::User { login: login(author) }),
             state: self.state,
             commit_id: self.commit.map(|commit| commit.oid),
-            author_association: self.author_association,
+            author_association: Some(self.author_association),
         }
     }
 }
@@ -434,6 +435,7 @@ mod tests {
                 review("helper", "APPROVED", "MEMBER", HEAD)
             ]),
             json!([review("ada", "APPROVED", "CONTRIBUTOR", HEAD), review("grace", "APPROVED", "FIRST_TIMER", HEAD)]),
+            json!([review("ada", "APPROVED", "A_WORD_TO_COME", HEAD), review("grace", "APPROVED", "MEMBER", HEAD)]),
             json!([{"user": null, "state": "APPROVED", "author_association": "MEMBER", "commit_id": HEAD}]),
             json!([{"user": {"login": "ada"}, "state": "APPROVED", "author_association": "MEMBER", "commit_id": null}]),
         ];

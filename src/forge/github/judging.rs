@@ -4,6 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use octocrab::models::AuthorAssociation::{Collaborator, Member, Owner};
+
 use crate::forge::DRAFT;
 use crate::forge::github::raw;
 use crate::model::image::shorten;
@@ -122,8 +124,7 @@ pub(super) fn reviewed(reviews: Vec<raw::Review>, pull_request: &PullRequest) ->
     }
     let at_head = |review: &&raw::Review| review.commit_id.as_deref() == Some(pull_request.commit.as_str());
     // Anybody at all can approve in a public repository; GitHub itself counts those who may write.
-    let is_one_of_us =
-        |review: &&raw::Review| matches!(review.author_association.as_str(), "OWNER" | "MEMBER" | "COLLABORATOR");
+    let is_one_of_us = |review: &&raw::Review| matches!(review.author_association, Some(Owner | Member | Collaborator));
     let approving = last.values().filter(|review| review.state == "APPROVED");
     let approvals = approving.filter(at_head).filter(is_one_of_us).count();
     let asking = last.iter().filter(|(_, review)| review.state == "CHANGES_REQUESTED");

@@ -16,6 +16,7 @@ mod raw;
 mod readiness;
 mod rollup;
 mod runs;
+mod service;
 mod suites;
 mod tokens;
 mod transport;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use octocrab::models::AuthorAssociation;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -172,8 +173,8 @@ pub(super) struct Review {
     pub(super) user: Option<User>,
     pub(super) state: String,
     pub(super) commit_id: Option<String>,
-    #[serde(default)]
-    pub(super) author_association: String,
+    /// As what whoever wrote it takes part; words that the library does not know stay readable.
+    pub(super) author_association: Option<AuthorAssociation>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -1,5 +1,6 @@
 //! Asking REST for what decides at a head commit whether it may be merged: checks, statuses, reviews, protection, conflicts.
 
+use octocrab::models::StatusState;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
@@ -131,9 +132,9 @@ impl GitHub {
 
     pub(super) async fn status_set(&self, commit: &CommitId, status: &Status) -> Result<(), ForgeError> {
         let state = match status.state {
-            CheckState::Passed => "success",
-            CheckState::Pending => "pending",
-            CheckState::Failed => "failure",
+            CheckState::Passed => StatusState::Success,
+            CheckState::Pending => StatusState::Pending,
+            CheckState::Failed => StatusState::Failure,
         };
         let body = json!({"state": state, "context": status.context, "description": status.text});
         let url = self.url(&["statuses", commit.as_str()], &[]);

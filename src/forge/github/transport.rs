@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, LINK, RETRY_AFTER,
-};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, LINK, RETRY_AFTER};
 use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
@@ -22,11 +20,11 @@ use crate::clock::{Clock, PassEnd};
 use crate::forge::account::MINUTE;
 use crate::forge::github::identity::Identity;
 use crate::forge::github::raw;
+use crate::forge::github::service::{Line, Said};
 use crate::forge::remembered::of_pages;
 use crate::forge::turns::{Question, Told, Turn, reduced};
 use crate::forge::{Desk, ForgeError};
-use crate::http::client::{Call, HttpClient, PlainHttp, Timeouts};
-use crate::http::echo::without_echo;
+use crate::http::client::{HttpClient, Timeouts};
 use crate::http::error::HttpError;
 use crate::http::retry::{RetryPolicy, Tries, retry_after};
 use crate::model::image::shorten;
@@ -37,9 +35,6 @@ const NAME: &str = "GitHub";
 
 /// How long one question may take, with its tries and waits.
 const TIME: Duration = Duration::from_secs(40);
-
-/// The longest answer: a page of a hundred pull requests, each with the longest body, escaped.
-const LONGEST: u64 = 48 << 20;
 
 /// The header by which a refusal says what the token would need.
 const PERMISSIONS: HeaderName = HeaderName::from_static("x-accepted-github-permissions");
@@ -62,6 +57,13 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     body: Bytes,
+}
+
+impl From<Said> for Answer {
+    fn from(said: Said) -> Self {
+        let (parts, body) = said.into_parts();
+        Self { status: parts.status, headers: parts.headers, body }
+    }
 }
 
 impl Answer {
@@ -417,28 +419,16 @@ impl Transport {
         token: &SecretString,
     ) -> Result<Answer, ForgeError> {
         self.desk.account.check_quiet(NAME, self.clock.now())?;
-        headers.insert(ACCEPT, HeaderValue::from_static("application/vnd.github+json"));
-        headers.insert("x-github-api-version", HeaderValue::from_static("2022-11-28"));
         let mut shown = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
             .map_err(|_not_a_header| ForgeError::Stop("the token has characters that no token has".to_owned()))?;
         shown.set_sensitive(true);
         headers.insert(AUTHORIZATION, shown);
-        if body.is_some() {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        }
-        let call = Call {
-            method,
-            url: url.clone(),
-            headers,
-            body: body.map(|body| body.to_string().into()),
-            deadline: self.desk.deadline(TIME)?,
-            retry: ONCE,
-            plain: PlainHttp::Loopback,
-        };
+        let deadline = self.desk.deadline(TIME)?;
+        let line = Line::open(Arc::clone(&self.desk.http), deadline);
         let mut tries = Tries::default();
         let answer = loop {
-            let error = match self.exchange(&call).await {
-                Ok(answer) => break answer,
+            let error = match line.ask(&method, url, &headers, body).await {
+                Ok(said) => break Answer::from(said),
                 Err(error) => error,
             };
             // Whoever asks as the same is quiet from now on, and not only when this question has waited in vain.
@@ -446,18 +436,11 @@ impl Transport {
                 .then(|| self.of_http(error.clone()));
             match (quiet, &error) {
                 (Some(quiet), HttpError::Throttled { wait: None, .. }) => return Err(quiet),
-                _ => tries.pause(error, &retry, call.deadline).await.map_err(|error| self.of_http(error))?,
+                _ => tries.pause(error, &retry, deadline).await.map_err(|error| self.of_http(error))?,
             }
         };
         self.judge_speed(&answer)?;
         Ok(answer)
-    }
-
-    async fn exchange(&self, call: &Call) -> Result<Answer, HttpError> {
-        let answer = self.desk.http.send(call).await?;
-        let (status, headers) = (answer.status, answer.headers.clone());
-        let body = without_echo(&call.headers, answer.body(LONGEST).whole().await?);
-        Ok(Answer { status, headers, body })
     }
 
     /// Heeds what GitHub says about its limits, in documented headers and the documented field of a refusal.
@@ -513,4 +496,4 @@ impl Transport {
 }
 
 /// No further try.
-pub(super) const ONCE: RetryPolicy = RetryPolicy { after_silence: 0, after_trouble: 0, first_wait: Duration::ZERO };
+pub(super) const ONCE: RetryPolicy = RetryPolicy::NONE;

@@ -17,6 +17,7 @@ use crate::git::signing::ssh_key;
 use crate::support::forge::github::router;
 use crate::support::forge::runs::{ACTIONS, SilentRow, SuiteRow};
 use crate::support::forge::{CheckRow, Fault, NOW, Protection, Stands};
+use crate::support::scripted::Scripted;
 
 pub(super) const GITHUB: Kind = Kind {
     router,
@@ -52,6 +53,18 @@ gates!(super::GITHUB);
 moving!(super::GITHUB);
 beside!(super::GITHUB);
 turns!(super::GITHUB);
+
+/// What takes octocrab's requests is a task, and a task ends with its runtime.
+#[test]
+fn one_client_asks_in_one_runtime_after_another() {
+    let server = Scripted::start(|_| (200, Vec::new(), "[]".to_owned()));
+    let forge = github(&format!("http://{}", server.host()));
+    for _ in 0..2 {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        assert_eq!(runtime.block_on(forge.list()).unwrap().pull_requests, []);
+    }
+    assert_eq!(server.asked().len(), 2);
+}
 
 #[tokio::test]
 async fn labels_and_reviews_that_were_asked_for_are_not_asked_for_again() {
