@@ -11,6 +11,9 @@ use std::sync::Arc;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use tagboat::cache::Cache;
 use tagboat::clock::SystemClock;
+use tagboat::forge::Forge as _;
+use tagboat::forge::github::GitHub;
+use tagboat::forge::github::identity::Identity;
 use tagboat::manifest::Limits;
 use tagboat::model::file::RepoPath;
 use tagboat::observe::checkout::Checkout;
@@ -86,5 +89,30 @@ fn pass(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(stages, scan, scan_tree, decide, pass);
+/// Lists a hundred pull requests of a GitHub on this machine, and reads the same page as octocrab's models alone, without asking anybody.
+fn listing(criterion: &mut Criterion) {
+    let page = workloads::github::page_of_pull_requests();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("there are threads");
+    let answer = ([("content-type", "application/json")], page.clone());
+    let router = axum::Router::new().fallback(move || std::future::ready(answer.clone()));
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("there is a port");
+    let base = format!("http://{}", listener.local_addr().expect("it has an address")).parse().expect("it is a URL");
+    runtime.spawn(async move { axum::serve(listener, router).await });
+    let github = GitHub::new(base, "acme", "gitops", Identity::Token("token".into()), Arc::new(SystemClock));
+    let list = || runtime.block_on(github.list()).expect("it is listed").pull_requests.len();
+    let models = || {
+        serde_json::from_str::<Vec<octocrab::models::pulls::PullRequest>>(black_box(&page))
+            .expect("it can be read")
+            .len()
+    };
+    assert_eq!((list(), models()), (100, 100));
+    let mut group = criterion.benchmark_group("a page of a hundred pull requests of GitHub's");
+    group.throughput(Throughput::Bytes(page.len() as u64)).sample_size(20);
+    group.bench_function("asked for and read", |bencher| bencher.iter(list));
+    group.bench_function("read as octocrab's models", |bencher| bencher.iter(models));
+    group.finish();
+}
+
+criterion_group!(stages, scan, scan_tree, decide, pass, listing);
 criterion_main!(stages);

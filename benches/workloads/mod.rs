@@ -24,6 +24,7 @@ use tagboat::pass::run::{Mode, Run, run};
 
 use self::memory::{MemoryRemote, MemoryTags};
 
+pub(crate) mod github;
 #[path = "../../tests/it/support/memory.rs"]
 mod memory;
 
