@@ -10,6 +10,7 @@ pub mod gitea;
 pub mod github;
 pub mod gitlab;
 mod once;
+pub mod plain;
 mod releases;
 pub mod remembered;
 mod rest;
@@ -161,8 +162,15 @@ pub enum Finishing {
 /// The outcome of asking a forge.
 pub type Asked<'a, T> = BoxFuture<'a, Result<T, ForgeError>>;
 
-/// A repository on a forge. All calls are bounded in time; none is repeated by itself once it may have changed something.
+/// A repository on a forge, or on [plain Git](plain), which is the one that has nothing beside branches. All calls are bounded in time; none is
+/// repeated by itself once it may have changed something.
 pub trait Forge: Send + Sync {
+    /// Whether there are pull requests, and with them comments, labels, checks and reviews. Where there are none a head branch stands for
+    /// each, whose commits tell what a body would, and every verb about one is an error: who may meet plain Git asks this first.
+    fn has_pull_requests(&self) -> bool {
+        true
+    }
+
     /// Lists the pull requests from branches of the same repository, whatever they are called and into whichever branch: every
     /// open one, and those of the others that changed last. One listing, asked conditionally where the forge allows it.
     fn list(&self) -> Asked<'_, Listing>;
@@ -213,6 +221,16 @@ pub trait Forge: Send + Sync {
 
     /// Removes a label.
     fn remove_label<'a>(&'a self, pull_request: &'a PullRequest, label: &'a str) -> Asked<'a, ()>;
+
+    /// Whether commits can be left to this forge to sign, by [`Forge::make`]; else why not, and what to do. Whether it signed the one that it
+    /// made is looked at then.
+    ///
+    /// # Errors
+    ///
+    /// The words for people.
+    fn signs(&self) -> Result<(), String> {
+        Ok(())
+    }
 
     /// Makes a commit that the forge signs, alone on a new branch on top of its parent; the branch must not be there yet.
     ///

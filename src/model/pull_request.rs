@@ -399,6 +399,8 @@ pub enum ForgeKind {
     GitLab,
     /// Gitea or Forgejo.
     Gitea,
+    /// None: Git alone, which has no pages.
+    Plain,
 }
 
 /// Something that a credential may not do, and that Tagboat needs.

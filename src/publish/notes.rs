@@ -80,6 +80,7 @@ pub fn compare(source: &Source, old: &Labels, new: &Labels, home: &(ForgeKind, S
     let between = match kind {
         ForgeKind::GitHub | ForgeKind::Gitea => "compare",
         ForgeKind::GitLab => "-/compare",
+        ForgeKind::Plain => return None,
     };
     (old != new).then(|| format!("https://{}/{}/{between}/{old}...{new}", source.host, source.path))
 }
@@ -209,6 +210,8 @@ mod tests {
         assert_eq!(page("gitlab.com").unwrap(), "https://gitlab.com/acme/web/-/compare/0123abc...fedcba9876543210");
         assert!(page("git.acme.example").unwrap().contains("/acme/web/compare/"));
         assert_eq!(page("elsewhere.example"), None);
+        let plain = (ForgeKind::Plain, home.1.clone());
+        assert_eq!(compare(&at("git.acme.example", "acme/web"), &old, &new, &plain), None, "it has no pages");
         assert_eq!(compare(&at("github.com", "acme/web"), &old, &old, &home), None, "the same commit");
         assert_eq!(compare(&at("github.com", "acme/web"), &labels("main) x"), &new, &home), None);
     }
