@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use tagboat::forge::plain::Plain;
 use tagboat::git::Remote;
 use tagboat::manifest::{self, Limits, Surroundings};
 use tagboat::model::decision::{Decided, Origin, Question};
@@ -20,6 +21,7 @@ use tagboat::model::observation::Observation;
 use tagboat::model::policy::{Policy, Select, Step};
 use tagboat::model::site::Value;
 use tagboat::model::tags::ImageTags;
+use tagboat::pass::propose::Publishing;
 use tagboat::pass::run::{Mode, Run, run};
 
 use self::memory::{MemoryRemote, MemoryTags};
@@ -153,7 +155,7 @@ environments:
 pub(crate) fn pass(remote: &Arc<dyn Remote>, tags: &MemoryTags) -> usize {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let outcome = runtime.block_on(run(&Run {
-        publishing: tagboat::pass::propose::Publishing::Plain,
+        publishing: Publishing::Forge(Arc::new(Plain::at(String::new(), "srv/git/gitops".to_owned()))),
         remote: Arc::clone(remote),
         branch: &BranchName::from("main"),
         config: None,

@@ -48,7 +48,7 @@ pub(super) fn target<'a>(source: &'a Source, viewed: &'a Viewed) -> Target<'a> {
 
 /// Whether head branches are looked at: not where recorded answers stand in for a forge that would have to be asked about them.
 pub(super) fn may_look(session: &Session, publishing: &Publishing) -> bool {
-    session.common.snapshot.is_none() || !matches!(publishing, Publishing::Forge(_))
+    session.common.snapshot.is_none() || !publishing.forge().has_pull_requests()
 }
 
 /// Returns what is proposed to be held, here and in the other repositories that are looked at.

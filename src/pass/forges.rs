@@ -1,6 +1,6 @@
 //! From a repository's URL to its forge: which one it is, where its API lies, and which token it gets.
 //!
-//! Entry points: [`told`], [`github`], [`gitlab`] and [`gitea`]. Asks nobody: everything is read off URLs and variables.
+//! Entry points: [`told`], [`github`], [`gitlab`], [`gitea`] and [`plain`]. Asks nobody: everything is read off URLs and variables.
 
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ use crate::forge::github::identity::{App, Identity};
 use crate::forge::github::vault::Vault;
 use crate::forge::github::{GitHub, PUBLIC_API};
 use crate::forge::gitlab::{GitLab, GitLabToken};
+use crate::forge::plain::Plain;
 use crate::git::url::{Reach, RemoteUrl};
 use crate::http::connection::Connection;
 use crate::http::target::is_loopback;
@@ -288,6 +289,11 @@ pub(super) fn gitea(address: &Address<'_>) -> Result<Publishing, SetupError> {
     };
     let forge = address.clients.gitea().client((&place.base, &place.path), &print, made)?;
     Ok(Publishing::Forge(Arc::new(forge.for_pass(address.clients.ends(), address.clients.turn().clone()))))
+}
+
+/// Returns what stands for a forge where a repository is on none.
+pub(super) fn plain(repository: &RemoteUrl) -> Plain {
+    Plain::at(repository.host().unwrap_or_default().to_owned(), repository.path())
 }
 
 fn nowhere(forge: &str) -> Publishing {

@@ -22,7 +22,7 @@ use crate::pass::order;
 use crate::pass::order::anew::{self, At, Unfit};
 use crate::pass::order::standing::{self, Again, Stands};
 use crate::pass::own::look;
-use crate::pass::propose::{Onto, Publishing, approvals_of};
+use crate::pass::propose::{Onto, approvals_of};
 use crate::pass::run::Run;
 use crate::pass::unsure::unsure;
 use crate::pass::{Inputs, Planned, blocking};
@@ -265,9 +265,10 @@ async fn statuses_of(
     (head, again): (&HeadBranch, &Again),
 ) -> Result<Vec<Status>, Unfit> {
     let Some(environment) = config.environments.named(&again.proposal.environment) else { return Ok(Vec::new()) };
-    let before = match &run.publishing {
-        Publishing::Forge(forge) if !environment.gates.is_empty() => forge.checks(&head.tip).await,
-        Publishing::Forge(_) | Publishing::Plain | Publishing::Missing(_) => Ok(Vec::new()),
+    let forge = run.publishing.forge();
+    let before = match forge.has_pull_requests() && !environment.gates.is_empty() {
+        true => forge.checks(&head.tip).await,
+        false => Ok(Vec::new()),
     };
     let before = before.map_err(|error| Unfit::Unknown(format!("what its gates have said is not known: {error}")))?;
     Ok(statuses::carried(&again.proposal.gates, environment, &before))

@@ -134,7 +134,6 @@ pub async fn lacking(
         findings.push(finding(Severity::Warning, "actions-token", message, None));
     }
     match publishing {
-        Publishing::Plain => {}
         Publishing::Missing(reason) => {
             // Where pull requests are to be opened, `run` fails by that.
             let severity = if demands.opens { Severity::Error } else { Severity::Warning };

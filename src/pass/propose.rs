@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::config::repository::Repository;
+use crate::forge::plain::{self, Plain};
 use crate::forge::{Forge, ForgeError};
 use crate::git::{GitError, Remote};
 use crate::model::change::ChangeSet;
@@ -29,24 +30,30 @@ use crate::publish::pull_requests::apply::{Branch, Place, Rebased, apply, forese
 use crate::publish::pull_requests::told::tell;
 use crate::publish::pull_requests::{self, Course, Desired, Standing, course};
 
-/// The longest body where no forge sets a limit, in characters.
-pub(super) const LONGEST_BODY: usize = 60_000;
-
 /// Why a proposal is not made of which only a part could be edited.
 pub(super) const NOT_ALL_EDITED: &str = "not every file of it could be edited";
 
 /// Where pull requests of a repository are made.
 #[derive(Clone)]
 pub enum Publishing {
-    /// Plain Git: a head branch stands for the pull request; what lands is made anew on the base, never the head's own.
-    Plain,
-    /// A forge.
+    /// A forge, or plain Git: there a head branch stands for the pull request, and what lands is made anew on the base, never the head's own.
     Forge(Arc<dyn Forge>),
     /// None that this version knows; why, in words.
     Missing(String),
 }
 
+/// What is left where nobody knows on which forge a repository is.
+static UNKNOWN: Plain = Plain::at(String::new(), String::new());
+
 impl Publishing {
+    /// Returns the forge. One that nobody knows is as plain Git: whoever would open pull requests there says first why that cannot be.
+    pub fn forge(&self) -> &dyn Forge {
+        match self {
+            Self::Forge(forge) => &**forge,
+            Self::Missing(_) => &UNKNOWN,
+        }
+    }
+
     /// Returns whom to ask about commits and pull requests of a base branch; or why nobody can be asked, in words.
     ///
     /// # Errors
@@ -54,8 +61,8 @@ impl Publishing {
     /// The reason.
     pub fn asked<'a>(&'a self, base: &'a BranchName) -> Result<Asked<'a>, String> {
         match self {
-            Self::Forge(forge) => Ok(Asked { forge: &**forge, base }),
-            Self::Plain => Err("plain Git has neither checks nor reviews".to_owned()),
+            Self::Forge(forge) if forge.has_pull_requests() => Ok(Asked { forge: &**forge, base }),
+            Self::Forge(_) => Err(plain::NO_REVIEWS.to_owned()),
             Self::Missing(reason) => Err(reason.clone()),
         }
     }
@@ -90,8 +97,7 @@ pub(super) async fn propose(
     planned: &mut Planned,
 ) -> Proposed {
     let forge = match &run.publishing {
-        Publishing::Plain => None,
-        Publishing::Forge(forge) => Some(&**forge),
+        Publishing::Forge(forge) => &**forge,
         Publishing::Missing(reason) if run.mode == Mode::DryRun => {
             unseen(planned, (config, run.branch), reason);
             return Proposed::default();
@@ -102,16 +108,16 @@ pub(super) async fn propose(
         }
     };
     let style = &config.pull_request;
-    let limit = forge.map_or(LONGEST_BODY, Forge::body_limit);
+    let limit = forge.body_limit();
     let mut desired = desired(planned, (config, run.branch), limit, &BTreeMap::new());
     // Gates may have asked for the same list a moment ago.
-    let listed = match (forge, planned.observation.pull_requests.take()) {
-        (None, _) => Ok(None),
-        (_, Some(listed)) => Ok(Some(listed)),
-        (Some(forge), None) => forge.list().await.map(Some),
+    let listed = match planned.observation.pull_requests.take() {
+        _ if !forge.has_pull_requests() => Ok(None),
+        Some(listed) => Ok(Some(listed)),
+        None => forge.list().await.map(Some),
     };
     let known = former::known(&planned.promoted);
-    let mut recall = forge.map(|forge| Recall::new(forge, run.cache, style));
+    let mut recall = Recall::new(forge, run.cache, style);
     let mut proposed = Proposed::default();
     // What an order tells is not told by what was left alone for it, once no position is named any more.
     let mut twice = BTreeSet::new();
@@ -156,7 +162,7 @@ pub(super) async fn propose(
         unapproved(planned, config, &standing, &mut own, (limit, &BTreeMap::new()));
         one_of_a_head(planned, &standing, &mut own);
         let mut courses = pull_requests::plan(&own, &standing, prefix, &unsure(planned, inputs));
-        if let (Some(recall), Ok(Some(listed))) = (&mut recall, &listed) {
+        if let Ok(Some(listed)) = &listed {
             let again = |standing: &Standing| pull_requests::plan(&own, standing, prefix, &unsure(planned, inputs));
             let (told, remote) = (listed.is_whole, &run.remote);
             let further = recall.further((told, remote), &own, &mut standing, &mut courses, &again).await;
@@ -165,7 +171,7 @@ pub(super) async fn propose(
                 continue;
             }
         }
-        if let Some(forge) = forge.filter(|_| style.release_notes) {
+        if forge.has_pull_requests() && style.release_notes {
             let notes = notes::notes(run, forge, planned, &standing, (&own, &courses)).await;
             own = self::desired(planned, (config, run.branch), limit, &notes);
             own.retain(|desired| onto.has(&desired.environment));
@@ -422,10 +428,8 @@ async fn standing(
     .await?;
     let at = |name: &BranchName| heads.iter().find(|head| head.name == *name).map(|head| &head.tip);
     let is_behind = |one: &PullRequest| at(&one.head).is_some_and(|tip| *tip != one.commit);
-    if let (Publishing::Forge(forge), Some(all)) = (&run.publishing, &pull_requests)
-        && all.iter().any(|one| one.state == State::Open && is_behind(one))
-    {
-        forge.doubt();
+    if pull_requests.iter().flatten().any(|one| one.state == State::Open && is_behind(one)) {
+        run.publishing.forge().doubt();
     }
     former.retain(|name, _| !others.contains(name));
     heads.retain(|head| !others.contains(&head.name));
@@ -549,7 +553,7 @@ fn take_over(planned: &mut Planned, courses: Vec<Course>, proposed: &mut Propose
 
 /// Says of every proposal that would be a pull request that nobody has looked for what stands of it.
 fn unseen(planned: &mut Planned, on: (&Repository, &BranchName), reason: &str) {
-    for wanted in desired(planned, on, LONGEST_BODY, &BTreeMap::new()) {
+    for wanted in desired(planned, on, plain::LONGEST_BODY, &BTreeMap::new()) {
         let proposal = &mut planned.promoted.proposals[wanted.proposal];
         proposal.reason = Some(format!("whether it stands already, or was refused, could not be looked at: {reason}"));
     }

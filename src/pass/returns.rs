@@ -407,8 +407,8 @@ pub(super) fn propose_instead(
     is_meant: &dyn Fn(&Return, &Proposal) -> bool,
 ) -> BTreeSet<EnvironmentName> {
     let publish = match publishing {
-        Publishing::Forge(_) => Publish::AutoMerge,
-        Publishing::Plain => Publish::PullRequest,
+        Publishing::Forge(forge) if forge.has_pull_requests() => Publish::AutoMerge,
+        Publishing::Forge(_) => Publish::PullRequest,
         Publishing::Missing(_) => return BTreeSet::new(),
     };
     let mut proposed = BTreeSet::new();

@@ -252,10 +252,7 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>, rebased: &Rebased) -> Resu
             planned = round(&inputs).await?;
         }
     }
-    let forge = match &run.publishing {
-        Publishing::Forge(forge) => Some(&**forge),
-        Publishing::Plain | Publishing::Missing(_) => None,
-    };
+    let forge = run.publishing.forge();
     if let Err(reason) = can_sign(&*run.remote, forge, config.commit.sign) {
         hold_unsigned(&mut planned, &reason);
     }
@@ -428,7 +425,7 @@ fn named(inputs: &Inputs<'_>, only: &[Written]) -> Result<Vec<ImageName>, PassEr
 async fn push(
     run: &Run<'_>,
     config: &Repository,
-    forge: Option<&dyn Forge>,
+    forge: &dyn Forge,
     branch: &BranchName,
     base: &CommitId,
     commits: Vec<PlannedCommit>,

@@ -3,6 +3,7 @@
 //! Entry point: [`unanswered`]. Asks nobody: the configuration and the kind of forge tell it all.
 
 use crate::config::repository::Repository;
+use crate::forge::plain::NO_REVIEWS;
 use crate::model::checks::CheckName;
 use crate::model::environment::Environment;
 use crate::model::file::Position;
@@ -12,7 +13,7 @@ use crate::pass::propose::Publishing;
 
 /// Finds gates that wait for ever; `file` is the configuration's name for messages.
 pub fn unanswered(config: &Repository, file: &str, publishing: &Publishing) -> Vec<Finding> {
-    let is_plain = matches!(publishing, Publishing::Plain);
+    let is_plain = matches!(publishing, Publishing::Forge(forge) if !forge.has_pull_requests());
     let mut findings = Vec::new();
     for environment in &config.environments.0 {
         let mut add = |message: String, hint: &str| {
@@ -33,8 +34,7 @@ pub fn unanswered(config: &Repository, file: &str, publishing: &Publishing) -> V
                 let message = format!("`{gate_name}` of `{name}` never passes: no environment comes before it");
                 add(message, "say with `after` where a version runs first, or remove the gate");
             } else if matches!(gate_name, GateName::Checks | GateName::Approvals) && is_plain {
-                let message =
-                    format!("`{gate_name}` of `{name}` never passes: plain Git has neither checks nor reviews");
+                let message = format!("`{gate_name}` of `{name}` never passes: {NO_REVIEWS}");
                 add(message, "remove the gate, or keep the repository on a forge");
             }
         }

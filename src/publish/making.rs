@@ -50,8 +50,8 @@ pub struct Made {
 pub struct Maker<'a> {
     /// The repository.
     pub remote: Arc<dyn Remote>,
-    /// Its forge; `None` for plain Git.
-    pub forge: Option<&'a dyn Forge>,
+    /// Its forge.
+    pub forge: &'a dyn Forge,
     /// The base branch.
     pub branch: &'a BranchName,
     /// What the names of Tagboat's branches begin with.
@@ -65,15 +65,10 @@ pub struct Maker<'a> {
 /// # Errors
 ///
 /// The words for people.
-pub fn can_sign(remote: &dyn Remote, forge: Option<&dyn Forge>, way: Option<Sign>) -> Result<(), String> {
+pub fn can_sign(remote: &dyn Remote, forge: &dyn Forge, way: Option<Sign>) -> Result<(), String> {
     match way {
         None => Ok(()),
-        Some(Sign::Forge) if forge.is_some() => Ok(()),
-        Some(Sign::Forge) => {
-            Err("`commit.sign: forge` needs a forge, and plain Git has none: `ssh` and `gpg` sign with a key \
-                                  of the operator's"
-                .to_owned())
-        }
+        Some(Sign::Forge) => forge.signs(),
         Some(way) => remote.signs(way),
     }
 }
@@ -96,18 +91,18 @@ impl Maker<'_> {
         expected: Option<&CommitId>,
         commit: &PlannedCommit,
     ) -> Result<Made, MakeError> {
-        let (Some(Sign::Forge), Some(forge)) = (commit.plan.sign, self.forge) else {
+        if !self.is_left_to_forge(commit) {
             let made = self.locally(base, commit).await?;
             self.push_head(head, expected, Some(&made)).await?;
             return Ok(Made { commit: made, fallback: None });
-        };
+        }
         // A new branch is made in its place; one that stands is moved in one step to what was made aside, since a forge
         // closes a pull request whose branch comes to stand at its base even for a moment.
         let aside = match expected {
             None => head.clone(),
             Some(_) => self.aside(head.as_str().strip_prefix(self.prefix).unwrap_or(head.as_str())).await?,
         };
-        match self.by_forge(forge, base, &aside, commit).await? {
+        match self.by_forge(base, &aside, commit).await? {
             Ok(made) => {
                 if let Some(expected) = expected {
                     let moved = self.push_head(head, Some(expected), Some(&made)).await;
@@ -130,14 +125,14 @@ impl Maker<'_> {
     ///
     /// [`MakeError`]; the base branch stands where it stood, unless the answer to the push was lost.
     pub async fn on_base(&self, base: &CommitId, commit: &PlannedCommit) -> Result<Made, MakeError> {
-        let (Some(Sign::Forge), Some(forge)) = (commit.plan.sign, self.forge) else {
+        if !self.is_left_to_forge(commit) {
             let made = self.locally(base, commit).await?;
             self.push(base, &made).await?;
             return Ok(Made { commit: made, fallback: None });
-        };
+        }
         // What is of every environment has a name that no branch can have.
         let aside = self.aside(&commit.plan.environment.as_str().replace('*', "@")).await?;
-        match self.by_forge(forge, base, &aside, commit).await? {
+        match self.by_forge(base, &aside, commit).await? {
             Ok(made) => {
                 let moved = self.push(base, &made).await;
                 self.clear(&aside, &made).await;
@@ -152,10 +147,14 @@ impl Maker<'_> {
         }
     }
 
+    /// Whether the forge is to make a commit, since it is to sign it; what no forge can sign is refused where it is made here.
+    fn is_left_to_forge(&self, commit: &PlannedCommit) -> bool {
+        commit.plan.sign == Some(Sign::Forge) && self.forge.signs().is_ok()
+    }
+
     /// Has the forge make a commit on a branch of its own, and looks at it; `Err` inside says why the forge cannot.
     async fn by_forge(
         &self,
-        forge: &dyn Forge,
         base: &CommitId,
         branch: &BranchName,
         commit: &PlannedCommit,
@@ -176,7 +175,7 @@ impl Maker<'_> {
             committer: commit.plan.committer.clone(),
             files,
         };
-        let id = match forge.make(&new).await? {
+        let id = match self.forge.make(&new).await? {
             MadeCommit::Made(id) => id,
             MadeCommit::Moved => {
                 self.clear_whatever(branch).await;

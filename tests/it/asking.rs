@@ -10,11 +10,11 @@ use tagboat::model::environment::BranchName;
 use tagboat::model::gate::{Gate, GateState};
 use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::Action;
-use tagboat::pass::propose::Publishing;
 use tagboat::pass::run::{Mode, Run, run};
 use tagboat::source::{Kind, Sources};
 
 use crate::support::memory::{MemoryRemote, MemoryTags};
+use crate::support::passes::on_plain_git;
 use crate::support::sources::{Mood, NOW, Prometheus, none};
 
 const QUERY: &str = "query: {source: prom, expr: 'sum(errors)', expect: \"< 0.01\"}";
@@ -65,7 +65,7 @@ impl Scene {
             only: &[],
             limits: &Limits::default(),
             now: "2026-11-20T09:00:00Z".parse().unwrap(),
-            publishing: Publishing::Plain,
+            publishing: on_plain_git(),
             mode: Mode::Act,
             progress: &|_| {},
             read_config: &|_| {},

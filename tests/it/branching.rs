@@ -14,10 +14,10 @@ use tagboat::model::change::FileEdit;
 use tagboat::model::commit::{CommitId, CommitPlan};
 use tagboat::model::environment::BranchName;
 use tagboat::model::proposal::Action;
-use tagboat::pass::propose::Publishing;
 use tagboat::pass::run::{Mode, Run, run};
 
 use crate::support::memory::MemoryTags;
+use crate::support::passes::on_plain_git;
 use crate::support::repository::{Repository, Scratch, environment};
 
 /// A mirror, before whose first pushes to one branch somebody else is faster.
@@ -146,7 +146,7 @@ async fn raced(rivals: usize) -> ([String; 2], Vec<(String, Action)>, usize) {
         only: &[],
         limits: &Limits::default(),
         now: "2026-11-20T09:00:00Z".parse().unwrap(),
-        publishing: Publishing::Plain,
+        publishing: on_plain_git(),
         mode: Mode::Act,
         progress: &|_| {},
         read_config: &|_| {},

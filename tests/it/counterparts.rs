@@ -8,12 +8,11 @@ use tagboat::manifest::Limits;
 use tagboat::model::environment::BranchName;
 use tagboat::model::outcome::{Finding, Outcome};
 use tagboat::pass::elsewhere::Neighbour;
-use tagboat::pass::propose::Publishing;
 use tagboat::pass::run::Mode;
 use tagboat::pass::{check, elsewhere, setup, view};
 
 use crate::support::memory::{MemoryRemote, MemoryTags};
-use crate::support::passes::Passing;
+use crate::support::passes::{Passing, on_plain_git};
 
 const WEB: &str = "ghcr.io/acme/web";
 
@@ -43,7 +42,7 @@ impl Scene {
 
     async fn pass(&self, now: &str) -> Outcome {
         let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(&self.remote);
-        let outcome = Passing { remote, tags: &self.tags, now, publishing: Publishing::Plain }.pass(Mode::Act).await;
+        let outcome = Passing { remote, tags: &self.tags, now, publishing: on_plain_git() }.pass(Mode::Act).await;
         assert_eq!(outcome.errors, []);
         outcome
     }
@@ -322,7 +321,7 @@ async fn a_version_that_is_held_for_one_place_stops_no_other_one() {
     let holds = format!("version: 1\nholds: [{{image: {WEB}, tag: 1.6.0}}]\n");
     rewrite(&scene, "2026-11-20T08:00:00Z", &[(".tagboat/holds.yaml", &holds)]);
     let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(&scene.remote);
-    let (now, publishing) = ("2026-11-20T09:00:00Z", Publishing::Plain);
+    let (now, publishing) = ("2026-11-20T09:00:00Z", on_plain_git());
     let dry = Passing { remote, tags: &scene.tags, now, publishing }.pass(Mode::DryRun).await;
     let is_told = |row: &tagboat::model::outcome::Skipped| row.reason.starts_with("in prod: 1.6.0 is held");
     assert!(dry.skipped.iter().any(is_told), "{:?}", dry.skipped);
@@ -354,7 +353,7 @@ async fn a_check_reads_each_file_of_another_repository_once() {
     let branches = viewed.branches(&mut config);
     let open = |_: &str| {
         let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(&other);
-        Ok(Neighbour { remote, branch: main(), publishing: Publishing::Plain })
+        Ok(Neighbour { remote, branch: main(), publishing: on_plain_git() })
     };
     let others = elsewhere::view(&config, &open).await;
     let before = other.reads.load(Ordering::Relaxed);

@@ -7,11 +7,10 @@ use tagboat::model::decision::Verdict;
 use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::Action;
 use tagboat::pass::order::{Order, OrderError};
-use tagboat::pass::propose::Publishing;
 use tagboat::pass::run::Mode;
 
 use crate::support::memory::{MemoryRemote, MemoryTags};
-use crate::support::passes::{Passing, Said};
+use crate::support::passes::{Passing, Said, on_plain_git};
 
 const WEB: &str = "ghcr.io/acme/web";
 const LINE: &str = "  - {name: dev, files: [dev/**], publish: commit}\n  - {name: prod, files: [prod/**], after: dev, \
@@ -55,14 +54,14 @@ impl Scene {
     async fn pass(&self, now: &str) -> Outcome {
         let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(&self.remote);
         let now = format!("2026-11-20T{now}:00Z");
-        Passing { remote, tags: &self.tags, now: &now, publishing: Publishing::Plain }.pass(Mode::Act).await
+        Passing { remote, tags: &self.tags, now: &now, publishing: on_plain_git() }.pass(Mode::Act).await
     }
 
     async fn order(&self, now: &str, order: Order) -> Result<Outcome, OrderError> {
         let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(&self.remote);
         let now = format!("2026-11-20T{now}:00Z");
         let said = Said { by: Some("sre"), reason: Some("outage"), ..Said::default() };
-        Passing { remote, tags: &self.tags, now: &now, publishing: Publishing::Plain }.order(&order, said).await
+        Passing { remote, tags: &self.tags, now: &now, publishing: on_plain_git() }.order(&order, said).await
     }
 
     async fn rollback(&self, now: &str, environment: &str) -> Outcome {

@@ -7,11 +7,10 @@ use tagboat::model::environment::Publish;
 use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::Action;
 use tagboat::pass::order::{Order, OrderError};
-use tagboat::pass::propose::Publishing;
 use tagboat::pass::run::Mode;
 
 use crate::support::memory::{MemoryRemote, MemoryTags};
-use crate::support::passes::{Passing, Said};
+use crate::support::passes::{Passing, Said, on_plain_git};
 
 const WEB: &str = "ghcr.io/acme/web";
 const API: &str = "ghcr.io/acme/api";
@@ -50,7 +49,7 @@ impl Scene {
 
     async fn pass(&self, now: &str) -> Outcome {
         let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(&self.remote);
-        let outcome = Passing { remote, tags: &self.tags, now, publishing: Publishing::Plain }.pass(Mode::Act).await;
+        let outcome = Passing { remote, tags: &self.tags, now, publishing: on_plain_git() }.pass(Mode::Act).await;
         assert_eq!(outcome.errors, []);
         outcome
     }
@@ -62,7 +61,7 @@ impl Scene {
 
     async fn order(&self, now: &str, order: Order) -> Result<Outcome, OrderError> {
         let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(&self.remote);
-        Passing { remote, tags: &self.tags, now, publishing: Publishing::Plain }
+        Passing { remote, tags: &self.tags, now, publishing: on_plain_git() }
             .order(&order, Said { by: Some("sre"), reason: Some("needed"), ..Said::default() })
             .await
     }
@@ -186,7 +185,7 @@ async fn an_order_that_corrects_one_which_stands_is_not_bound_by_what_that_would
             let order = Order::Rollback { environment: "prod".into(), what: WEB.to_owned(), to };
             let said = Said { by: Some("sre"), reason: Some("needed"), publish: Some(publish) };
             let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(&scene.remote);
-            Passing { remote, tags: &scene.tags, now, publishing: Publishing::Plain }.order(&order, said).await.unwrap()
+            Passing { remote, tags: &scene.tags, now, publishing: on_plain_git() }.order(&order, said).await.unwrap()
         };
         let outcome = back("2026-11-20T09:00:00Z", Some("1.3.0"), Publish::PullRequest).await;
         assert_eq!(outcome.proposals[0].moves[0].to.to_string(), "1.3.0");

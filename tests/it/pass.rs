@@ -9,11 +9,11 @@ use tagboat::model::environment::{BranchName, EnvironmentName};
 use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::Action;
 use tagboat::pass::PassError;
-use tagboat::pass::propose::Publishing;
 use tagboat::pass::run::{Mode, Run, run};
 use tagboat::pass::setup::no_cache;
 
 use crate::support::memory::{MemoryRemote, MemoryTags};
+use crate::support::passes::on_plain_git;
 
 const CONFIG: &str = "version: 1
 images:
@@ -70,7 +70,7 @@ async fn pass_at(now: &str, remote: &Arc<MemoryRemote>, tags: &MemoryTags, mode:
         cache: &no_cache(),
         limits: &Limits::default(),
         now: now.parse().unwrap(),
-        publishing: Publishing::Plain,
+        publishing: on_plain_git(),
         detail: tagboat::pass::Detail::EveryTag,
         only: &[],
         mode,

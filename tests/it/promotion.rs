@@ -6,11 +6,10 @@ use tagboat::git::Remote;
 use tagboat::model::gate::{GateName, GateState};
 use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::Action;
-use tagboat::pass::propose::Publishing;
 use tagboat::pass::run::Mode;
 
 use crate::support::memory::{MemoryRemote, MemoryTags};
-use crate::support::passes::Passing;
+use crate::support::passes::{Passing, on_plain_git};
 
 const WEB: &str = "ghcr.io/acme/web";
 
@@ -49,7 +48,7 @@ impl Scene {
 
     async fn pass(&self, now: &str) -> Outcome {
         let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(&self.remote);
-        let outcome = Passing { remote, tags: &self.tags, now, publishing: Publishing::Plain }.pass(Mode::Act).await;
+        let outcome = Passing { remote, tags: &self.tags, now, publishing: on_plain_git() }.pass(Mode::Act).await;
         assert_eq!(outcome.errors, []);
         outcome
     }

@@ -7,11 +7,10 @@ use tagboat::clock::SystemClock;
 use tagboat::git::Remote;
 use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::Action;
-use tagboat::pass::propose::Publishing;
 use tagboat::pass::run::Mode;
 
 use crate::support::memory::{MemoryRemote, MemoryTags};
-use crate::support::passes::Passing;
+use crate::support::passes::{Passing, on_plain_git};
 use crate::support::repository::Scratch;
 
 const WEB: &str = "ghcr.io/acme/web";
@@ -49,7 +48,7 @@ impl Scene {
 
     async fn pass(&self, now: &str, mode: Mode) -> Outcome {
         let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(&self.remote);
-        let outcome = Passing { remote, tags: &self.tags, now, publishing: Publishing::Plain }.pass(mode).await;
+        let outcome = Passing { remote, tags: &self.tags, now, publishing: on_plain_git() }.pass(mode).await;
         assert_eq!(outcome.errors, []);
         outcome
     }
@@ -209,7 +208,7 @@ async fn what_is_not_fully_known_leaves_a_head_branch_as_it_is() {
     scene.pass("2026-11-20T09:00:00Z", Mode::Act).await;
     scene.tags.break_image(WEB, "the registry is down");
     let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(&scene.remote);
-    let outcome = Passing { remote, tags: &scene.tags, now: "2026-11-20T10:00:00Z", publishing: Publishing::Plain }
+    let outcome = Passing { remote, tags: &scene.tags, now: "2026-11-20T10:00:00Z", publishing: on_plain_git() }
         .pass(Mode::Act)
         .await;
     assert_eq!(outcome.errors.len(), 1);
@@ -230,7 +229,7 @@ impl Scene {
 
     fn passing<'a>(&'a self, now: &'a str) -> Passing<'a> {
         let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(&self.remote);
-        Passing { remote, tags: &self.tags, now, publishing: Publishing::Plain }
+        Passing { remote, tags: &self.tags, now, publishing: on_plain_git() }
     }
 }
 

@@ -6,12 +6,11 @@ use std::sync::Arc;
 use tagboat::git::Remote;
 use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::Action;
-use tagboat::pass::propose::Publishing;
 use tagboat::pass::run::Mode;
 
 use crate::git::mirror_of;
 use crate::support::memory::MemoryTags;
-use crate::support::passes::Passing;
+use crate::support::passes::{Passing, on_plain_git};
 use crate::support::repository::{Repository, Scratch};
 
 const WEB: &str = "ghcr.io/acme/web";
@@ -57,7 +56,7 @@ impl Scene {
         let mirror = mirror_of(&self.scratch, &format!("mirror-{hour}"), &self.bare);
         let remote: Arc<dyn Remote> = Arc::new(mirror);
         let now = format!("2026-11-20T{hour:02}:00:00Z");
-        Passing { remote, tags: &self.tags, now: &now, publishing: Publishing::Plain }.pass(Mode::Act).await
+        Passing { remote, tags: &self.tags, now: &now, publishing: on_plain_git() }.pass(Mode::Act).await
     }
 
     /// Lets a person do something on a branch.

@@ -6,12 +6,11 @@ use tagboat::git::Remote;
 use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::Action;
 use tagboat::pass::order::Order;
-use tagboat::pass::propose::Publishing;
 use tagboat::pass::run::Mode;
 
 use crate::git::mirror_of;
 use crate::support::memory::{MemoryRemote, MemoryTags};
-use crate::support::passes::{Passing, Said};
+use crate::support::passes::{Passing, Said, on_plain_git};
 use crate::support::repository::Scratch;
 
 const WEB: &str = "ghcr.io/acme/web";
@@ -26,7 +25,7 @@ fn config(policy: &str, environments: &str) -> String {
 }
 
 async fn pass(remote: Arc<dyn Remote>, tags: &MemoryTags, now: &str) -> Outcome {
-    Passing { remote, tags, now, publishing: Publishing::Plain }.pass(Mode::Act).await
+    Passing { remote, tags, now, publishing: on_plain_git() }.pass(Mode::Act).await
 }
 
 fn listed(tags: &[&str]) -> MemoryTags {
@@ -280,7 +279,7 @@ async fn an_order_goes_past_no_hold_under_another_spelling_of_its_version() {
         remote: Arc::<MemoryRemote>::clone(&prod.remote),
         tags: &prod.tags,
         now,
-        publishing: Publishing::Plain,
+        publishing: on_plain_git(),
     };
     let (prod_name, tag) = (|| "prod".into(), || "v1.3".parse().unwrap());
     let promote = Order::Promote {
@@ -328,7 +327,7 @@ async fn nothing_older_comes_in_the_place_of_what_a_person_took_back_until_a_per
                 };
                 let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(&prod.remote);
                 let passing =
-                    Passing { remote, tags: &prod.tags, now: "2026-11-20T12:00:00Z", publishing: Publishing::Plain };
+                    Passing { remote, tags: &prod.tags, now: "2026-11-20T12:00:00Z", publishing: on_plain_git() };
                 passing.order(&order, Said { reason: Some("needed"), ..Said::default() }).await.unwrap();
                 assert_eq!(prod.file(), manifest(":1.4.1"));
             }
@@ -356,8 +355,7 @@ async fn a_build_of_what_was_taken_back_comes_only_where_it_was_made_since() {
         if by_order {
             let order = Order::Rollback { environment: "prod".into(), what: WEB.to_owned(), to: None };
             let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(&prod.remote);
-            let passing =
-                Passing { remote, tags: &prod.tags, now: "2026-11-20T10:00:00Z", publishing: Publishing::Plain };
+            let passing = Passing { remote, tags: &prod.tags, now: "2026-11-20T10:00:00Z", publishing: on_plain_git() };
             passing.order(&order, Said { reason: Some("broken"), ..Said::default() }).await.unwrap();
         } else {
             prod.write("2026-11-20T10:00:00Z", "Back", Some(&format!(":{old}")));

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use tagboat::git::Remote;
 use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::Action;
-use tagboat::pass::propose::Publishing;
 use tagboat::pass::run::Mode;
 
 use crate::support::memory::{MemoryRemote, MemoryTags};
-use crate::support::passes::Passing;
+use crate::support::passes::{Passing, on_plain_git};
 
 const WEB: &str = "ghcr.io/acme/web";
 const WORKER: &str = "ghcr.io/acme/worker";
@@ -54,7 +53,7 @@ impl Scene {
 
     async fn pass(&self, now: &str) -> Outcome {
         let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(&self.remote);
-        let outcome = Passing { remote, tags: &self.tags, now, publishing: Publishing::Plain }.pass(Mode::Act).await;
+        let outcome = Passing { remote, tags: &self.tags, now, publishing: on_plain_git() }.pass(Mode::Act).await;
         assert_eq!(outcome.errors, []);
         outcome
     }

@@ -8,12 +8,11 @@ use tagboat::model::environment::BranchName;
 use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::Action;
 use tagboat::pass::order::{Order, OrderError};
-use tagboat::pass::propose::Publishing;
 use tagboat::pass::run::Mode;
 
 use crate::git::mirror_of;
 use crate::support::memory::MemoryTags;
-use crate::support::passes::{Passing, Said};
+use crate::support::passes::{Passing, Said, on_plain_git};
 use crate::support::repository::{Repository, Scratch};
 
 const WEB: &str = "ghcr.io/acme/web";
@@ -65,7 +64,7 @@ impl Scene {
     pub(crate) async fn pass(&self, day: u8) -> Outcome {
         let now = format!("2026-01-{day:02}T12:00:00Z");
         let remote = Arc::<Mirror>::clone(&self.mirror);
-        Passing { remote, tags: &self.tags, now: &now, publishing: Publishing::Plain }.pass(Mode::Act).await
+        Passing { remote, tags: &self.tags, now: &now, publishing: on_plain_git() }.pass(Mode::Act).await
     }
 
     /// Lets a person order the way back from what an environment runs, on a day of January 2026.
@@ -74,7 +73,7 @@ impl Scene {
         let order = Order::Rollback { environment: environment.into(), what: WEB.to_owned(), to: None };
         let remote = Arc::<Mirror>::clone(&self.mirror);
         let said = Said { reason: Some("loses sessions"), ..Said::default() };
-        Passing { remote, tags: &self.tags, now: &now, publishing: Publishing::Plain }.order(&order, said).await
+        Passing { remote, tags: &self.tags, now: &now, publishing: on_plain_git() }.order(&order, said).await
     }
 
     /// Lets the person write a value upon what the branch holds, and push it.
@@ -559,7 +558,7 @@ async fn what_tagboat_took_back_on_the_base_is_not_held_by_a_branch_that_kept_th
     person.git(&["checkout", "--quiet", "main"]);
     let order = Order::Rollback { environment: "dev".into(), what: WEB.to_owned(), to: None };
     let (remote, now) = (Arc::<Mirror>::clone(&scene.mirror), "2026-01-04T12:00:00Z");
-    let passing = Passing { remote, tags: &scene.tags, now, publishing: Publishing::Plain };
+    let passing = Passing { remote, tags: &scene.tags, now, publishing: on_plain_git() };
     passing.order(&order, Said::default()).await.unwrap();
     person.git(&["pull", "--quiet", "--ff-only"]);
     // The branch still has what went back, and the base's side of it is taken.

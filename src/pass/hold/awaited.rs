@@ -69,8 +69,8 @@ pub(in crate::pass) async fn awaited(
     let mut awaited = Awaited { listed: known, ..Awaited::default() };
     let mut unlisted = None;
     let is_any = !looked_at.is_empty() || !beside.is_empty();
-    if let Some(forge) = place.forge().filter(|_| is_any && awaited.listed.is_none()) {
-        match forge.list().await {
+    if is_any && awaited.listed.is_none() && place.forge().has_pull_requests() {
+        match place.forge().list().await {
             Ok(listed) => awaited.listed = Some(listed),
             Err(error) => unlisted = Some(error),
         }

@@ -100,11 +100,13 @@ async fn one(
 
 /// Lets a pull request say what its branch does: whoever changed that may have been stopped in between.
 async fn reword(place: Place<'_>, open: &PullRequest, before: &Proposed) -> Result<(), HoldError> {
-    let Some(forge) = place.forge().filter(|_| before.is_own) else { return Ok(()) };
+    if !before.is_own {
+        return Ok(());
+    }
     let (held, released) = (before.held.clone(), before.released.clone());
     let ordered = if released.is_empty() { HoldChange::default() } else { ordered(place, &before.tip).await? };
-    let (title, text) = proposed::words(&HoldChange { held, released, ..ordered }, forge);
-    let renewed = proposed::renew(forge, open, (&title, &text)).await;
+    let (title, text) = proposed::words(&HoldChange { held, released, ..ordered }, place.forge());
+    let renewed = proposed::renew(place.forge(), open, (&title, &text)).await;
     Ok(renewed.map_err(|source| ProposeError::Forge { head: before.head.clone(), source })?)
 }
 

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use crate::config::holds::{self, HOLDS_FILE};
 use crate::config::repository::Repository;
+use crate::forge::plain::LONGEST_BODY;
 use crate::forge::{Finishing, Forge, ForgeError};
 use crate::git::log::LogEntry;
 use crate::git::{Beneath, BlobId, GitError, Head, Remote, TreeEntry};
@@ -27,7 +28,7 @@ use crate::pass::former;
 use crate::pass::hold::own;
 use crate::pass::order::digests_left;
 use crate::pass::own::look;
-use crate::pass::propose::{LONGEST_BODY, Publishing};
+use crate::pass::propose::Publishing;
 use crate::pass::{MAX_HOLDS, PassError, blocking};
 use crate::publish::body;
 use crate::publish::held::{self, HoldChange};
@@ -86,11 +87,8 @@ pub(super) struct Place<'a> {
 }
 
 impl Place<'_> {
-    pub(super) fn forge(&self) -> Option<&dyn Forge> {
-        match self.publishing {
-            Publishing::Forge(forge) => Some(&**forge),
-            Publishing::Plain | Publishing::Missing(_) => None,
-        }
+    pub(super) fn forge(&self) -> &dyn Forge {
+        self.publishing.forge()
     }
 
     pub(super) fn maker(&self) -> Maker<'_> {
@@ -348,7 +346,10 @@ pub(super) enum Standing {
 
 /// Finds what stands for a head branch that is there.
 pub(super) async fn open(place: Place<'_>, head: &BranchName) -> Result<Standing, ForgeError> {
-    let Some(forge) = place.forge() else { return Ok(Standing::Branch) };
+    let forge = place.forge();
+    if !forge.has_pull_requests() {
+        return Ok(Standing::Branch);
+    }
     Ok(among(place, head, Some(&forge.list().await?)))
 }
 
@@ -446,10 +447,11 @@ async fn propose_on(
     let head = before.map_or_else(|| held::head(style), |before| before.head.clone());
     let at_forge = |source| ProposeError::Forge { head: head.clone(), source };
     let action = if before.is_some() { Action::Updated } else { Action::Opened };
+    let forge = place.forge();
     let mut proposal = row(place, change, &head, (action, COUNTS));
     if change.held.is_empty() && change.released.is_empty() {
         let mut reason = SPENT.to_owned();
-        if let (Some(forge), Standing::Open(open)) = (place.forge(), &standing) {
+        if let Standing::Open(open) = &standing {
             proposal.url = Some(open.url.clone());
             // Whoever has pushed to it since it was read has taken it over.
             if stands_at(place, &head).await? != before.map(|before| before.tip.clone()) {
@@ -490,7 +492,9 @@ async fn propose_on(
         };
         Some(place.maker().on_head(place.base, &head, expected.as_ref(), &commit).await?.commit)
     };
-    let Some(forge) = place.forge() else { return Ok(proposal) };
+    if !forge.has_pull_requests() {
+        return Ok(proposal);
+    }
     // No gate is asked about what is held; where the base requires that one has spoken, nobody could merge it otherwise.
     if let Some(commit) = pushed.as_ref().or(before.map(|before| &before.tip))
         && let Err(error) = show((forge, place.branch), (commit, pushed.is_some()), &[]).await

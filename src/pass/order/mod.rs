@@ -268,11 +268,7 @@ async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, Or
     };
     config.environments.settle_on(given.branch);
     let environment = known_environment(&config, order.environment())?;
-    let forge = match &given.publishing {
-        Publishing::Forge(forge) => Some(&**forge),
-        Publishing::Plain | Publishing::Missing(_) => None,
-    };
-    can_sign(&*given.remote, forge, config.commit.sign)
+    can_sign(&*given.remote, given.publishing.forge(), config.commit.sign)
         .map_err(|reason| OrderError::Failed(format!("nothing is pushed unsigned: {reason}")))?;
     let past = BranchPast { remote: &*given.remote, branch: given.branch, tip: &base };
     let branches = fetch_branches(&given.remote, &config).await?;
@@ -311,7 +307,7 @@ async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, Or
             let stands = match published(given, order, environment) {
                 Publish::Commit => false,
                 Publish::PullRequest => true,
-                Publish::AutoMerge => matches!(given.publishing, Publishing::Forge(_)),
+                Publish::AutoMerge => given.publishing.forge().has_pull_requests(),
             };
             promote::settle(&mut ground, (what, tag), *at_once, skipped, stands).await?
         }
@@ -421,7 +417,7 @@ fn published(given: &Ordering<'_>, order: &Order, environment: &Environment) -> 
         Order::Promote { skipped, .. } => !skipped.is_empty(),
     };
     match given.publish.unwrap_or(environment.publish) {
-        Publish::AutoMerge if is_bold && matches!(given.publishing, Publishing::Forge(_)) => Publish::PullRequest,
+        Publish::AutoMerge if is_bold && given.publishing.forge().has_pull_requests() => Publish::PullRequest,
         publish => publish,
     }
 }

@@ -16,7 +16,7 @@ use crate::model::proposal::Action;
 use crate::model::pull_request::{HeadBranch, PullRequest, State};
 use crate::pass::order::{OrderError, Ordering, refused};
 use crate::pass::own::look;
-use crate::pass::propose::{LONGEST_BODY, Publishing};
+use crate::pass::propose::Publishing;
 use crate::pass::{Turn, blocking};
 use crate::publish::apply::{self, Applied};
 use crate::publish::making::{MakeError, Maker};
@@ -64,11 +64,10 @@ pub(in crate::pass) async fn commit_to(
     commit: PlannedCommit,
     now: Timestamp,
 ) -> Result<Applied, MakeError> {
-    if let Publishing::Forge(forge) = publishing
-        && config.commit.sign == Some(Sign::Forge)
-    {
+    let forge = publishing.forge();
+    if config.commit.sign == Some(Sign::Forge) && forge.signs().is_ok() {
         let (remote, prefix) = (Arc::clone(remote), config.pull_request.branch_prefix.as_str());
-        let maker = Maker { remote, forge: Some(&**forge), branch, prefix, now };
+        let maker = Maker { remote, forge, branch, prefix, now };
         return apply::apply_by_forge(&maker, base, vec![commit]).await;
     }
     let (remote, branch, at) = (Arc::clone(remote), branch.clone(), base.clone());
@@ -84,22 +83,21 @@ async fn propose(
     outcome: &mut Outcome,
 ) -> Result<bool, OrderError> {
     let forge = match &given.publishing {
-        Publishing::Plain => None,
-        Publishing::Forge(forge) => Some(Arc::clone(forge)),
+        Publishing::Forge(forge) => &**forge,
         Publishing::Missing(reason) => {
             return Err(refused(reason.clone(), "`--publish commit` commits it to the base branch"));
         }
     };
     let style = &config.pull_request;
-    let limit = forge.as_ref().map_or(LONGEST_BODY, |forge| forge.body_limit());
+    let limit = forge.body_limit();
     let proposal = outcome.proposals.remove(0);
     let environment = config.environments.named(&proposal.environment);
     let mut desired = pull_requests::ordered(&proposal, &outcome.changes, commit, style, limit, environment);
     // On plain Git nobody else merges: the second round moves the base to what the first one pushed.
-    let rounds = if forge.is_none() && proposal.publish == Publish::AutoMerge { 2 } else { 1 };
+    let rounds = if !forge.has_pull_requests() && proposal.publish == Publish::AutoMerge { 2 } else { 1 };
     outcome.proposals.push(proposal);
     for round in 0..rounds {
-        let standing = standing(given, config, (branch, base), forge.as_deref(), &mut desired).await?;
+        let standing = standing(given, config, (branch, base), forge, &mut desired).await?;
         if round == 0 {
             outcome.skipped.extend(instead_of(given, &standing, &desired).await?);
             desired.told = anew(given, (&standing, branch), &desired).await?;
@@ -109,7 +107,7 @@ async fn propose(
         courses.retain(|course| course.proposal.is_some());
         let (remote, now) = (Arc::clone(&given.remote), given.now);
         let (turn, rebased) = (&Turn::default(), &Rebased::default());
-        let (forge, holds, rules) = (forge.as_deref(), None, None);
+        let (holds, rules) = (None, None);
         let branches = BTreeMap::new();
         let place = Place { remote, forge, branch, now, style, holds, rules, branches, turn, rebased };
         let applied = take(&place, base, &mut courses).await;
@@ -222,12 +220,12 @@ async fn standing(
     given: &Ordering<'_>,
     config: &Repository,
     (branch, base): (&BranchName, &CommitId),
-    forge: Option<&dyn Forge>,
+    forge: &dyn Forge,
     desired: &mut Desired,
 ) -> Result<Standing, OrderError> {
     let mut displaced = Vec::new();
-    let pull_requests = match forge {
-        Some(forge) => {
+    let pull_requests = match forge.has_pull_requests() {
+        true => {
             let listed = forge.list().await.map_err(|error| OrderError::Failed(error.to_string()))?;
             let mut listed = listed.pull_requests;
             let is_open = |one: &&PullRequest| one.state == State::Open;
@@ -247,7 +245,7 @@ async fn standing(
             listed.retain(|one| one.head == desired.head);
             Some(listed)
         }
-        None => None,
+        false => None,
     };
     let (remote, onto, at) = (Arc::clone(&given.remote), branch.clone(), base.clone());
     let (own, wanted) = (config.commit.clone(), desired.clone());

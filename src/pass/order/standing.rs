@@ -210,7 +210,8 @@ pub async fn standing(
                 continue;
             };
             let Some(mut proposal) = proposed(planned, environment, &group, &words) else { continue };
-            if let Publishing::Forge(forge) = publishing {
+            let forge = publishing.forge();
+            if forge.has_pull_requests() {
                 let is_it = |one: &PullRequest| one.state == State::Open && one.head == head.name && one.base == *onto;
                 match forge.list().await.map(|listed| listed.pull_requests) {
                     Ok(all) => match all.into_iter().find(is_it) {

@@ -164,7 +164,7 @@ pub(in crate::pass) fn publishing_by(
     };
     let address = forges::Address { repository: url, named, token, connection, environment, clients };
     match choice {
-        ForgeChoice::Plain => Ok(Publishing::Plain),
+        ForgeChoice::Plain => Ok(Publishing::Forge(Arc::new(forges::plain(url)))),
         ForgeChoice::GitHub => forges::github(&address, app(url, service)?.as_ref()),
         ForgeChoice::GitLab => forges::gitlab(&address),
         ForgeChoice::Gitea => forges::gitea(&address),

@@ -45,8 +45,8 @@ pub struct Branch {
 pub struct Place<'a> {
     /// The repository.
     pub remote: Arc<dyn Remote>,
-    /// Its forge; `None` for plain Git.
-    pub forge: Option<&'a dyn Forge>,
+    /// Its forge.
+    pub forge: &'a dyn Forge,
     /// The base branch.
     pub branch: &'a BranchName,
     /// The moment of the pass.
@@ -204,12 +204,12 @@ pub async fn foresee(place: &Place<'_>, base: &CommitId, courses: &mut [Course])
             };
             let (is_settled, approvals) = (*is_settled, *approvals);
             let order = Order { head, commit, again, statuses, is_settled, approvals, rests_on };
-            let foreseen = match (place.forge, pull_request) {
-                (Some(forge), Some(pull_request)) => {
+            let foreseen = match pull_request {
+                Some(pull_request) => {
                     let before = (&mut applied, &mut lands);
-                    merging::foresee((place, forge), base, pull_request, &order, course, before).await
+                    merging::foresee(place, base, pull_request, &order, course, before).await
                 }
-                _ => lands_next(place, base, &order, course, &mut lands).await,
+                None => lands_next(place, base, &order, course, &mut lands).await,
             };
             if let Err(broken) = foreseen {
                 course.action = Action::Failed;
@@ -227,8 +227,8 @@ async fn stopped(
     turned: Option<&PullRequest>,
     is_pushed: bool,
 ) -> Result<Option<(Action, String)>, ForgeError> {
-    let (Some(forge), Some(turned)) = (place.forge, turned) else { return Ok(None) };
-    let Some(now) = forge.look(turned).await? else {
+    let Some(turned) = turned else { return Ok(None) };
+    let Some(now) = place.forge.look(turned).await? else {
         return Ok(Some((Action::Waiting, GONE.to_owned())));
     };
     // What is noted on one that was listed as held is nothing that people see.
@@ -264,7 +264,6 @@ fn looks_first(step: &Step) -> bool {
 /// Looks at once at all pull requests that may be merged and of which nothing else is to be done, that is what a pass finds that has
 /// nothing to do; where that cannot be had each is asked for in its turn.
 async fn seen(place: &Place<'_>, courses: &[Course]) -> BTreeMap<Number, Glance> {
-    let Some(forge) = place.forge else { return BTreeMap::new() };
     let waiting = |course: &Course| match course.steps.as_slice() {
         [Step::Merge { pull_request: Some(open), commit, .. }] if open.commit == *commit => Some(open.as_ref().clone()),
         _ => None,
@@ -273,7 +272,7 @@ async fn seen(place: &Place<'_>, courses: &[Course]) -> BTreeMap<Number, Glance>
     if waiting.is_empty() {
         return BTreeMap::new();
     }
-    forge.glance(&waiting).await.unwrap_or_else(|error| {
+    place.forge.glance(&waiting).await.unwrap_or_else(|error| {
         tracing::debug!(%error, "pull requests are asked for one by one");
         BTreeMap::new()
     })
@@ -287,6 +286,7 @@ async fn take(
     course: &mut Course,
     applied: &mut Applied,
 ) -> Result<(), MakeError> {
+    let forge = place.forge;
     match step {
         Step::Push { head, expected, commit } => {
             let made = place.maker().on_head(base, head, expected.as_ref(), commit).await?;
@@ -296,71 +296,45 @@ async fn take(
             Ok(())
         }
         Step::SetStatuses { commit, statuses } => {
-            if let (Some(forge), Some(commit)) = (place.forge, pushed.as_ref().or(commit.as_ref())) {
+            if let Some(commit) = pushed.as_ref().or(commit.as_ref()) {
                 show((forge, place.branch), (commit, pushed.is_some()), statuses).await?;
             }
             Ok(())
         }
-        Step::Say { commit, statuses } => match place.forge {
-            Some(forge) => Ok(say_of_gates(forge, commit, statuses).await?),
-            None => Ok(()),
-        },
-        Step::TakeBack { commit, why } => match place.forge {
-            Some(forge) => Ok(take_back(forge, commit, why).await?),
-            None => Ok(()),
-        },
+        Step::Say { commit, statuses } => Ok(say_of_gates(forge, commit, statuses).await?),
+        Step::TakeBack { commit, why } => Ok(take_back(forge, commit, why).await?),
         Step::Delete { head, expected } => place.maker().push_head(head, Some(expected), None).await,
         Step::Open { head, title, body, reviewers, wish, kept, newest } => {
-            let Some(forge) = place.forge else { return Ok(()) };
             let new = new(place, head, (title, body), reviewers);
-            open(place, (forge, base), &new, (wish, kept.as_deref(), *newest), course).await
+            open(place, base, &new, (wish, kept.as_deref(), *newest), course).await
         }
         Step::Finish { pull_request, reviewers } => {
-            if let Some(forge) = place.forge {
-                let text = (pull_request.title.as_str(), pull_request.body.as_str());
-                let new = new(place, &pull_request.head, text, reviewers);
-                forge.finish(pull_request, &new, Finishing::Again).await?;
-            }
-            Ok(())
+            let text = (pull_request.title.as_str(), pull_request.body.as_str());
+            let new = new(place, &pull_request.head, text, reviewers);
+            Ok(forge.finish(pull_request, &new, Finishing::Again).await?)
         }
-        Step::Rewrite { pull_request, title, body } => {
-            if let Some(forge) = place.forge {
-                forge.rewrite(pull_request, title, body).await?;
-            }
-            Ok(())
-        }
-        Step::RemoveLabel { pull_request, label } => {
-            if let Some(forge) = place.forge {
-                forge.remove_label(pull_request, label).await?;
-            }
-            Ok(())
-        }
+        Step::Rewrite { pull_request, title, body } => Ok(forge.rewrite(pull_request, title, body).await?),
+        Step::RemoveLabel { pull_request, label } => Ok(forge.remove_label(pull_request, label).await?),
         Step::Close { pull_request, body, comment } => {
-            if let Some(forge) = place.forge {
-                // A list may be behind, also behind what this very pass has merged.
-                let now = forge.look(pull_request).await?;
-                if let Some((action, reason)) = kept_open(pull_request, now.as_ref()) {
-                    (course.action, course.reason) = (action, Some(reason));
-                    return Ok(());
-                }
-                // What is closed is closed even where nothing may be said on it.
-                if let Some(refused) = say(forge, pull_request, comment).await? {
-                    course.add(&refused);
-                }
-                forge.close(pull_request, body).await?;
+            // A list may be behind, also behind what this very pass has merged.
+            let now = forge.look(pull_request).await?;
+            if let Some((action, reason)) = kept_open(pull_request, now.as_ref()) {
+                (course.action, course.reason) = (action, Some(reason));
+                return Ok(());
             }
-            Ok(())
+            // What is closed is closed even where nothing may be said on it.
+            if let Some(refused) = say(forge, pull_request, comment).await? {
+                course.add(&refused);
+            }
+            Ok(forge.close(pull_request, body).await?)
         }
         Step::Tell { pull_request, body, comment } => {
-            if let Some(forge) = place.forge
-                && let Some(unsaid) = tell(forge, pull_request, (body, comment)).await
-            {
+            if let Some(unsaid) = tell(forge, pull_request, (body, comment)).await {
                 course.add(&unsaid);
             }
             Ok(())
         }
         Step::Answer { pull_request, comment } => {
-            let Some(forge) = place.forge else { return Ok(()) };
             if let Some(refused) = say(forge, pull_request, comment).await? {
                 course.add(&refused);
             }
@@ -369,18 +343,13 @@ async fn take(
             }
             Ok(())
         }
-        Step::Disarm { pull_request } => match place.forge {
-            Some(forge) => stop(forge, pull_request, course).await,
-            None => Ok(()),
-        },
+        Step::Disarm { pull_request } => stop(forge, pull_request, course).await,
         Step::Merge { pull_request, head, commit, again, statuses, is_settled, approvals, rests_on } => {
             let (is_settled, approvals) = (*is_settled, *approvals);
             let order = Order { head, commit, again, statuses, is_settled, approvals, rests_on };
-            match (place.forge, pull_request) {
-                (Some(forge), Some(pull_request)) => {
-                    merge((place, forge), tip, pull_request, &order, course, applied).await
-                }
-                _ => forward(place, tip, &order, course, applied).await,
+            match pull_request {
+                Some(pull_request) => merge(place, tip, pull_request, &order, course, applied).await,
+                None => forward(place, tip, &order, course, applied).await,
             }
         }
     }
@@ -441,11 +410,12 @@ async fn tell(forge: &dyn Forge, pull_request: &PullRequest, (body, comment): (&
 /// Opens a pull request, after a look at whether there is one after all, or whether this was refused long ago.
 async fn open(
     place: &Place<'_>,
-    (forge, base): (&dyn Forge, &CommitId),
+    base: &CommitId,
     new: &NewPullRequest,
     (wish, kept, newest): (&Wish, Option<&HeadBranch>, Option<Number>),
     course: &mut Course,
 ) -> Result<(), MakeError> {
+    let forge = place.forge;
     let mut before = forge.of_heads(std::slice::from_ref(&new.head)).await?;
     let is_here = |one: &&PullRequest| one.base == *place.branch;
     if let Some(open) = before.iter().filter(is_here).find(|one| one.state == State::Open) {

@@ -66,7 +66,7 @@ enum Saying {
 
 /// Merges on a forge what is ready there, or says why not.
 pub(super) async fn merge(
-    (place, forge): (&Place<'_>, &dyn Forge),
+    place: &Place<'_>,
     tip: &mut CommitId,
     pull_request: &PullRequest,
     order: &Order<'_>,
@@ -74,8 +74,9 @@ pub(super) async fn merge(
     applied: &mut Applied,
 ) -> Result<(), MakeError> {
     let Order { head, commit, again, statuses, rests_on, .. } = *order;
+    let forge = place.forge;
     let glance = applied.seen.remove(&pull_request.number);
-    let (verdict, readiness) = judge((place, forge), (pull_request, tip), order, glance, Saying::Set).await?;
+    let (verdict, readiness) = judge(place, (pull_request, tip), order, glance, Saying::Set).await?;
     let Some(readiness) = readiness else {
         verdict.tell(course);
         return Ok(());
@@ -171,7 +172,7 @@ pub(super) async fn merge(
 
 /// Says what [`merge`] would come to, and changes nothing. `lands` are the files of what would be merged before.
 pub(super) async fn foresee(
-    (place, forge): (&Place<'_>, &dyn Forge),
+    place: &Place<'_>,
     tip: &CommitId,
     pull_request: &PullRequest,
     order: &Order<'_>,
@@ -179,7 +180,7 @@ pub(super) async fn foresee(
     (applied, lands): (&mut Applied, &mut BTreeSet<RepoPath>),
 ) -> Result<(), MakeError> {
     let glance = applied.seen.remove(&pull_request.number);
-    let (verdict, readiness) = judge((place, forge), (pull_request, tip), order, glance, Saying::Foreseen).await?;
+    let (verdict, readiness) = judge(place, (pull_request, tip), order, glance, Saying::Foreseen).await?;
     let readiness = readiness.unwrap_or_default();
     // Whatever lands before leaves it behind.
     let (verdict, may_be_behind) = match (verdict, readiness.wants_tip) {
@@ -232,13 +233,14 @@ pub(super) async fn lands_next(
 /// Judges a pull request by everything that decides, also by what was told of many at once; what was asked beside that is there where
 /// something may be done about it.
 async fn judge(
-    (place, forge): (&Place<'_>, &dyn Forge),
+    place: &Place<'_>,
     (pull_request, tip): (&PullRequest, &CommitId),
     order: &Order<'_>,
     glance: Option<Glance>,
     saying: Saying,
 ) -> Result<(Verdict, Option<Readiness>), MakeError> {
     let Order { commit, statuses, .. } = *order;
+    let forge = place.forge;
     if let Some(glance) = &glance
         && let Some(verdict) = rest(place.style, (pull_request, tip), order, glance)
     {

@@ -122,6 +122,44 @@ fn steps(courses: &[Course]) -> Vec<&'static str> {
 }
 
 #[test]
+fn on_plain_git_no_step_asks_a_forge() {
+    let (context, text) = (GateName::Soak.context(), "until 14:30".to_owned());
+    let statuses = vec![Status { context, state: CheckState::Pending, text }];
+    let mut seen = BTreeSet::new();
+    let cases = [
+        ("nothing stands", vec![], vec![wanted("new")]),
+        ("it stands", vec![head("new")], vec![wanted("new")]),
+        ("something older stands", vec![head("old")], vec![wanted("new")]),
+        ("a gate waits", vec![head("old")], vec![Desired { gates_pass: false, ..wanted("new") }]),
+        ("an order stands", vec![HeadBranch { is_order: true, ..head("old") }], vec![wanted("new")]),
+        ("it is ordered", vec![head("old")], vec![Desired { is_order: true, ..wanted("new") }]),
+        ("somebody has pushed", vec![HeadBranch { is_own: false, ..head("old") }], vec![wanted("new")]),
+        ("too many stand", vec![head("old")], vec![Desired { max_open: Some(0), ..elsewhere() }]),
+        ("nobody wants it", vec![head("old")], vec![]),
+        ("nobody wants what somebody has pushed to", vec![HeadBranch { is_own: false, ..head("old") }], vec![]),
+        ("nobody wants what was ordered", vec![HeadBranch { is_order: true, ..head("old") }], vec![]),
+    ];
+    for (case, heads, mut desired) in cases {
+        desired.iter_mut().for_each(|wanted| wanted.statuses.clone_from(&statuses));
+        let courses = plan(&desired, &Standing { heads, ..Standing::default() }, "tagboat/", &Unsure::default());
+        for step in courses.iter().flat_map(|course| &course.steps) {
+            seen.insert(match step {
+                Step::Push { .. } => "push",
+                Step::Delete { .. } => "delete",
+                Step::Merge { pull_request: None, .. } => "merge",
+                other => panic!("{case}: {other:?}"),
+            });
+        }
+    }
+    assert_eq!(seen, BTreeSet::from(["delete", "merge", "push"]));
+}
+
+/// What is wanted on another head branch.
+fn elsewhere() -> Desired {
+    Desired { group: "api".to_owned(), head: "tagboat/prod/api".into(), ..wanted("new") }
+}
+
+#[test]
 fn what_is_open_for_something_newer_does_not_turn_into_what_was_refused() {
     let refused = pull_request(1, State::Closed, "old");
     let open = pull_request(2, State::Open, "new");

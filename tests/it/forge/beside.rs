@@ -24,6 +24,7 @@ use tagboat::pass::run::{Mode, Run, run};
 use crate::forge::scenarios::Kind;
 use crate::support::forge::{CheckRow, Stands, Store, serve};
 use crate::support::memory::MemoryTags;
+use crate::support::passes::on_plain_git;
 use crate::support::repository::{Repository, Scratch, environment};
 
 const WEB: &str = "ghcr.io/acme/web";
@@ -257,7 +258,7 @@ pub(super) async fn nothing_moves_on_what_the_forge_of_another_repository_told_b
             Ok(Neighbour { remote, branch: BranchName::from("main"), publishing })
         };
         platform.store.requests();
-        assert_eq!(shop.pass_in(turn, Publishing::Plain, time, &open).await.errors, []);
+        assert_eq!(shop.pass_in(turn, on_plain_git(), time, &open).await.errors, []);
         platform.store.requests()
     };
     let brought = platform.tip("main");

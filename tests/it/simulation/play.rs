@@ -26,6 +26,7 @@ use super::session::{Baton, Fault, KINDS, Session, Side};
 use super::setting::{IMAGES, Value, is_followed};
 use super::upstream;
 use super::world::{By, Violation, World, short};
+use crate::support::passes::on_plain_git;
 
 /// The world as those share it who act in it.
 pub(super) type Shared = Arc<Mutex<World>>;
@@ -93,7 +94,7 @@ fn go(client: &Client, runtime: &Runtime) -> Result<Outcome, PassError> {
         let world = client.world.lock().unwrap();
         (world.sessions[client.id].now, world.setting.forge.is_some())
     };
-    let publishing = if has_forge { Publishing::Forge(Arc::new(client.clone())) } else { Publishing::Plain };
+    let publishing = if has_forge { Publishing::Forge(Arc::new(client.clone())) } else { on_plain_git() };
     runtime.block_on(run(&Run {
         remote: Arc::new(client.clone()),
         branch: &BranchName::from("main"),
@@ -284,7 +285,7 @@ fn follow(
                 hold::Order::Release { image, tag: None, environment: None, by: None, reason: None }
             };
             let branch = BranchName::from("main");
-            let publishing = if has_forge { Publishing::Forge(Arc::new(client.clone())) } else { Publishing::Plain };
+            let publishing = if has_forge { Publishing::Forge(Arc::new(client.clone())) } else { on_plain_git() };
             let given = hold::Holding { remote, branch: &branch, config: None, publishing, now };
             runtime.block_on(hold::follow(&given, &order)).map(drop).map_err(|error| error.to_string())
         }
@@ -303,7 +304,7 @@ fn follow(
                 }
                 Order::Hold | Order::Release => unreachable!("they are told apart above"),
             };
-            let publishing = if has_forge { Publishing::Forge(Arc::new(client.clone())) } else { Publishing::Plain };
+            let publishing = if has_forge { Publishing::Forge(Arc::new(client.clone())) } else { on_plain_git() };
             let ordering = Ordering {
                 remote,
                 branch: &BranchName::from("main"),

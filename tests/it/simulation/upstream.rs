@@ -14,7 +14,6 @@ use tagboat::model::change::FileEdit;
 use tagboat::model::commit::{CommitId, CommitPlan, Sign};
 use tagboat::model::environment::BranchName;
 use tagboat::pass::elsewhere::{Neighbour, nobody};
-use tagboat::pass::propose::Publishing;
 use tagboat::pass::view::Unseen;
 
 use super::client::Client;
@@ -24,6 +23,7 @@ use super::session::{Round, Session};
 use super::setting::{FIRST, IMAGES, Value, is_followed, manifest, running};
 use super::world::git::{NewCommit, Store, Tree, person};
 use super::world::{By, World, short};
+use crate::support::passes::on_plain_git;
 
 /// What the configuration calls it.
 pub(super) const URL: &str = "https://git.acme.example/upstream.git";
@@ -281,7 +281,7 @@ pub(super) fn open(client: &Client) -> Result<Neighbour, Unseen> {
         return nobody(URL);
     }
     let remote: Arc<dyn Remote> = Arc::new(There(client.clone()));
-    Ok(Neighbour { remote, branch: BranchName::from("main"), publishing: Publishing::Plain })
+    Ok(Neighbour { remote, branch: BranchName::from("main"), publishing: on_plain_git() })
 }
 
 /// Its Git, as a pass finds it: nothing is ever written there.

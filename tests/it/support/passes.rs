@@ -1,10 +1,11 @@
 //! A pass, or an order, with all that tests seldom say otherwise: the branch `main`, no cache, no neighbours, no sources of the operator's.
 //!
-//! Entry points: [`Passing::pass`] and [`Passing::order`].
+//! Entry points: [`Passing::pass`] and [`Passing::order`]. On no forge they are [`on_plain_git`].
 
 use std::sync::Arc;
 
 use tagboat::cache::Cache;
+use tagboat::forge::plain::Plain;
 use tagboat::git::Remote;
 use tagboat::manifest::Limits;
 use tagboat::model::environment::{BranchName, Publish};
@@ -16,6 +17,11 @@ use tagboat::pass::propose::Publishing;
 use tagboat::pass::run::{Mode, Run, run};
 use tagboat::registry::TagSource;
 use tagboat::source::Sources;
+
+/// Where pull requests are made of a repository on no forge.
+pub(crate) fn on_plain_git() -> Publishing {
+    Publishing::Forge(Arc::new(Plain::at(String::new(), "srv/git/gitops".to_owned())))
+}
 
 /// Where and when something happens.
 pub(crate) struct Passing<'a> {
