@@ -338,3 +338,40 @@ async fn a_place_that_somebody_took_back_already_keeps_no_other_from_going_back(
         assert!(told, "{:?}", outcome.skipped);
     }
 }
+
+#[tokio::test]
+async fn on_plain_git_an_order_waits_for_people_on_a_branch_that_a_person_merges_and_on_no_other() {
+    let scene = Scene::new("", "    gates: {manual: true}\n");
+    scene.list(&["1.4.0", "1.5.0"], &["1.4.0"]);
+    scene.pass("2026-11-20T09:00:00Z").await;
+    let promote = async |publish| {
+        let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(&scene.remote);
+        let (environment, what, tag) = ("prod".into(), WEB.to_owned(), "1.5.0".parse().unwrap());
+        let order = Order::Promote { environment, what, tag, at_once: false, skipped: [].into() };
+        let said = Said { publish: Some(publish), by: Some("sre"), reason: Some("needed") };
+        let now = "2026-11-20T10:00:00Z";
+        Passing { remote, tags: &scene.tags, now, publishing: on_plain_git() }.order(&order, said).await
+    };
+    let refused = promote(Publish::AutoMerge).await.unwrap_err();
+    assert!(refused.to_string().starts_with("prod still waits: "), "{refused}");
+    assert_eq!(scene.remote.heads("tagboat/").unwrap(), []);
+    let outcome = promote(Publish::PullRequest).await.unwrap();
+    assert_eq!(outcome.proposals[0].action, Action::Opened);
+    assert_eq!(scene.remote.heads("tagboat/").unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn on_plain_git_nothing_comes_that_a_forge_is_to_sign() {
+    let scene = Scene::new("commit: {sign: forge}\n", "");
+    scene.list(&["1.4.0", "1.5.0"], &["1.4.0"]);
+    let words = "nothing is pushed unsigned: `commit.sign: forge` needs a forge, and plain Git has none: `ssh` and `gpg` sign with \
+                 a key of the operator's";
+    let outcome = scene.pass("2026-11-20T09:00:00Z").await;
+    let first = &outcome.proposals[0];
+    assert_eq!((first.action, first.reason.as_deref()), (Action::Waiting, Some(words)));
+    let newer = manifest("1.5.0", "1.4.0");
+    scene.remote.edit("2026-11-20T10:00:00Z", "Bump", &[("dev/shop.yaml", Some(&newer))]);
+    let refused = scene.rollback("2026-11-20T11:00:00Z", "dev", WEB).await.unwrap_err();
+    assert_eq!(refused.to_string(), words);
+    assert_eq!(scene.remote.file("dev/shop.yaml"), newer);
+}
