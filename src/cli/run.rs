@@ -43,12 +43,13 @@ fn pass(session: &Session, arguments: &Run, service: &Service, is_denied: &mut b
     let only: Vec<Written> =
         parsed.collect::<Result<_, _>>().map_err(|error| Failure::usage(error.to_string(), None))?;
     let (choice, named) = arguments.forged.named();
-    let (target, cache) = (target(arguments), session.cache(service));
+    let (target, cache) = (target(arguments), || session.cache(service));
     let opened = match arguments.dry_run {
         true => setup::remote(&target, (choice, named), service, &session.environment),
         false => setup::remote_kept(cache, &target, (choice, named), service, &session.environment),
     };
     let mut opened = opened.inspect_err(|error| *is_denied = error.is_denied())?;
+    let cache = cache();
     if !arguments.dry_run {
         let is_on_schedule = arguments.on_schedule.unwrap_or_else(|| session.environment.is_on_schedule());
         opened = opened.in_turns(if is_on_schedule { Impulse::Routine } else { Impulse::News }, cache);

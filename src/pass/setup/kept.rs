@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::cache::Cache;
 use crate::config::environment::Environment;
-use crate::config::service::Service;
+use crate::config::service::{RepositoryAuth, Service, WatchedRepository};
 use crate::git::GitError;
 use crate::pass::PassError;
 use crate::pass::elsewhere::Neighbour;
@@ -16,19 +16,24 @@ use crate::pass::setup::repositories::{Regard, app, app_address, neighbour, of_c
 use crate::pass::setup::{ForgeChoice, Opened, SetupError, Target, own};
 use crate::pass::view::Unseen;
 
-/// As [`super::remote`], with what Apps were given in commands before this one.
+/// As [`super::remote`], with what Apps were given in commands before this one; the cache is opened where there are any.
 ///
 /// # Errors
 ///
 /// [`SetupError`], each with what to do.
-pub fn remote_kept(
-    cache: &Arc<Cache>,
+pub fn remote_kept<'a>(
+    cache: impl FnOnce() -> &'a Arc<Cache>,
     target: &Target<'_>,
     forged: (ForgeChoice, Option<&str>),
     service: &Service,
     environment: &Environment,
 ) -> Result<Opened, SetupError> {
-    remote_by(&of_command(service).kept_in(cache), Regard::Own, target, forged, service, environment)
+    let is_app = |entry: &WatchedRepository| matches!(entry.auth, Some(RepositoryAuth::GithubApp { .. }));
+    let clients = match service.repositories.iter().any(is_app) {
+        true => of_command(service).kept_in(cache()),
+        false => of_command(service),
+    };
+    remote_by(&clients, Regard::Own, target, forged, service, environment)
 }
 
 impl Opened {
