@@ -52,6 +52,11 @@ impl PassEnd {
         self.0.map_or(longest, |(end, _)| end.saturating_duration_since(Instant::now()).min(longest))
     }
 
+    /// Returns how long it is until then; nothing where no end is set.
+    pub fn left(&self) -> Duration {
+        self.0.map_or(Duration::ZERO, |(end, _)| end.saturating_duration_since(Instant::now()))
+    }
+
     /// Says that it has come.
     pub fn reason(&self) -> String {
         let limit = self.0.map_or(0.0, |(_, limit)| limit.as_secs_f64());

@@ -1,5 +1,6 @@
 //! `tagboat run`: one whole pass against a remote.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use crate::cli::Outcome;
@@ -13,22 +14,32 @@ use crate::model::image::Written;
 use crate::pass::PassError;
 use crate::pass::permissions::TokenOfActions;
 use crate::pass::run::{self, Mode};
-use crate::pass::setup::{self, Opened, Target};
+use crate::pass::setup::{self, Kept, Opened, Target};
 use crate::pass::watched::Impulse;
 use crate::report::exit::{self, OnChanges};
 use crate::report::text::Occasion;
 
-/// Runs the pass, and prints what it did; once more with another token where Git was refused with the one that an App was given in a run before.
+/// How a pass ended, for what Apps were given in runs before.
+#[derive(Default)]
+struct End {
+    /// Git let nobody in, before anything was done.
+    is_denied: bool,
+    /// It came to its end, and nothing in it failed.
+    is_without_errors: bool,
+}
+
+/// Runs the pass, and prints what it did; once more where Git let nobody in by a token that an App was given in a run before.
 pub(super) fn run(session: &Session, arguments: &Run) -> Outcome {
     let service = session.service()?;
-    let mut is_denied = false;
-    let passed = pass(session, arguments, &service, &mut is_denied);
-    if !is_denied || arguments.dry_run {
-        return passed;
+    let (kept, mut end) = (OnceCell::new(), End::default());
+    let mut passed = pass(session, arguments, &service, &kept, &mut end);
+    let Some(kept_of_apps) = kept.get() else { return passed };
+    if end.is_denied && kept_of_apps.let_go() {
+        end = End::default();
+        passed = pass(session, arguments, &service, &kept, &mut end);
     }
-    let (target, forged) = (target(arguments), arguments.forged.named());
-    let let_go = setup::let_go_of_kept(session.cache(&service), &target, forged, &service, &session.environment);
-    if session.runtime()?.block_on(let_go) { pass(session, arguments, &service, &mut false) } else { passed }
+    kept_of_apps.end(end.is_without_errors);
+    passed
 }
 
 fn target(arguments: &Run) -> Target<'_> {
@@ -38,18 +49,19 @@ fn target(arguments: &Run) -> Target<'_> {
     }
 }
 
-fn pass(session: &Session, arguments: &Run, service: &Service, is_denied: &mut bool) -> Outcome {
+fn pass(session: &Session, arguments: &Run, service: &Service, kept: &OnceCell<Arc<Kept>>, end: &mut End) -> Outcome {
     let parsed = arguments.images.iter().map(|image| without_version(image).parse::<Written>());
     let only: Vec<Written> =
         parsed.collect::<Result<_, _>>().map_err(|error| Failure::usage(error.to_string(), None))?;
     let (choice, named) = arguments.forged.named();
-    let (target, cache) = (target(arguments), || session.cache(service));
+    let target = target(arguments);
+    let kept = || kept.get_or_init(|| Kept::over(session.cache(service)));
     let opened = match arguments.dry_run {
         true => setup::remote(&target, (choice, named), service, &session.environment),
-        false => setup::remote_kept(cache, &target, (choice, named), service, &session.environment),
+        false => setup::remote_kept(kept, &target, (choice, named), service, &session.environment),
     };
-    let mut opened = opened.inspect_err(|error| *is_denied = error.is_denied())?;
-    let cache = cache();
+    let mut opened = opened.inspect_err(|error| end.is_denied = error.is_denied())?;
+    let cache = session.cache(service);
     if !arguments.dry_run {
         let is_on_schedule = arguments.on_schedule.unwrap_or_else(|| session.environment.is_on_schedule());
         opened = opened.in_turns(if is_on_schedule { Impulse::Routine } else { Impulse::News }, cache);
@@ -84,8 +96,9 @@ fn pass(session: &Session, arguments: &Run, service: &Service, is_denied: &mut b
         read_config: &|config| warned.call_once(|| session.warn_of_inactive(config)),
         turn: opened.turn(),
     }));
-    let outcome = outcome.inspect_err(|error| *is_denied = error.is_denied());
+    let outcome = outcome.inspect_err(|error| end.is_denied = error.is_denied());
     let outcome = outcome.map_err(|error| unpushed(error, arguments))?;
+    end.is_without_errors = outcome.errors.is_empty();
     drop(bar);
     if !arguments.dry_run {
         opened.leave_turns(cache, &outcome);

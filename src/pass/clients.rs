@@ -103,23 +103,6 @@ pub(super) struct Clients {
     kept: Option<Arc<dyn Vault>>,
 }
 
-/// Where the tokens of Apps outlive the process, closed by the key of each.
-struct Sealed(Arc<Cache>);
-
-impl Vault for Sealed {
-    fn find(&self, name: &[u8; 32]) -> Option<Vec<u8>> {
-        self.0.sealed(&Key32(*name))
-    }
-
-    fn keep(&self, name: &[u8; 32], bytes: Vec<u8>) {
-        self.0.keep_sealed(&Key32(*name), bytes);
-    }
-
-    fn forget(&self, name: &[u8; 32]) {
-        self.0.forget_sealed(&Key32(*name));
-    }
-}
-
 #[derive(Default)]
 struct Shared {
     witness: Witness,
@@ -143,9 +126,9 @@ impl Clients {
         Self { shared: Arc::clone(&self.shared), ends, turn: Turn::default(), kept: self.kept.clone() }
     }
 
-    /// Returns the same, for a process that others follow: what an App has fetched is left to them in the cache.
-    pub(super) fn kept_in(self, cache: &Arc<Cache>) -> Self {
-        Self { kept: Some(Arc::new(Sealed(Arc::clone(cache)))), ..self }
+    /// Returns the same, for a process that others follow: what Apps are given goes on to them.
+    pub(super) fn kept_in(self, kept: Arc<dyn Vault>) -> Self {
+        Self { kept: Some(kept), ..self }
     }
 
     /// Returns where the tokens of Apps outlive the process, if they do.

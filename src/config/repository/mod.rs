@@ -28,8 +28,9 @@ use crate::model::image::shorten;
 use crate::model::policy::{Groups, Rules};
 use crate::model::pull_request::PullRequestStyle;
 
-/// The longest name of a branch, in bytes: GitHub takes 255 with `refs/heads/` before it (its error GH005).
-const LONGEST_BRANCH: usize = 255 - "refs/heads/".len();
+/// The longest name of a head branch, in bytes: GitHub takes 255 with `refs/heads/` before it (its error GH005), and where the forge makes
+/// a commit, it stands aside first under a name with one character more.
+const LONGEST_BRANCH: usize = 255 - "refs/heads/".len() - "+".len();
 
 /// The shortest name of a group, in bytes.
 const SHORTEST_GROUP: usize = 1;

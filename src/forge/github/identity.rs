@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair;
@@ -28,8 +29,7 @@ const JWT_DRIFT: SignedDuration = SignedDuration::from_mins(1);
 /// How long before its end a token of the installation is renewed.
 const RENEWED_BEFORE: SignedDuration = SignedDuration::from_mins(5);
 
-/// How long before its end a token is still taken that an earlier process has left: as long as a pass may take by itself, of the hour that
-/// GitHub gives it.
+/// How long a token that an earlier process has left must be good at least, of the hour that GitHub gives it.
 const TAKEN_BEFORE: SignedDuration = SignedDuration::from_mins(30);
 
 /// As whom GitHub is asked.
@@ -69,8 +69,6 @@ pub(super) struct Held {
     pub(super) permissions: Vec<(String, String)>,
     /// The number of the installation.
     pub(super) installation: u64,
-    /// Whether another process has fetched it: what the App may do may have changed since.
-    pub(super) is_kept: bool,
 }
 
 impl Held {
@@ -79,9 +77,10 @@ impl Held {
         self.expires.duration_since(now) > RENEWED_BEFORE
     }
 
-    /// Whether one that an earlier process has fetched is good for all that a pass asks, Git too, which is shown one token alone.
-    pub(super) fn is_good_for_a_pass(&self, now: Timestamp) -> bool {
-        self.expires.duration_since(now) > TAKEN_BEFORE
+    /// Whether one that an earlier process has fetched is good for as long as a pass may take: Git is shown one token alone in it.
+    pub(super) fn outlasts(&self, pass: Duration, now: Timestamp) -> bool {
+        let pass = SignedDuration::try_from(pass).unwrap_or(SignedDuration::MAX);
+        self.expires.duration_since(now) > pass.max(TAKEN_BEFORE)
     }
 }
 

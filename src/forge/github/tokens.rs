@@ -38,13 +38,6 @@ impl Transport {
         true
     }
 
-    /// Lets a token go that an earlier process has left, for the App may be allowed more by now; tells whether it was such a one.
-    pub(super) async fn let_go_of_kept(&self, token: &SecretString) -> bool {
-        let Identity::App(app) = &*self.identity else { return false };
-        let is_kept = |held: &Held| held.is_kept && held.token.expose_secret() == token.expose_secret();
-        app.held.lock().await.as_ref().is_some_and(is_kept) && self.let_go(token).await
-    }
-
     /// Lets whatever token go that is held; tells whether there can be another.
     pub(super) async fn let_go_of_any(&self) -> bool {
         let Identity::App(app) = &*self.identity else { return false };
@@ -67,15 +60,15 @@ impl Transport {
             return Ok(good.clone());
         }
         let left = app.left(self.place());
-        if let Some(good) = left.as_ref().filter(|left| left.is_good_for_a_pass(now)) {
+        if let Some(good) = left.as_ref().filter(|left| left.outlasts(self.pass_time(), now)) {
             *held = Some(good.clone());
             return Ok(good.clone());
         }
         let known = app.installation.or(held.as_ref().or(left.as_ref()).map(|before| before.installation));
         let fresh = match known {
-            // Where the App was installed anew, it has another number by now.
+            // Where the App was installed anew, or the repository has gone elsewhere, it is another one by now, or none.
             Some(known) => match self.fetched(app, known, now).await? {
-                Err(gone) if gone.status == StatusCode::NOT_FOUND && app.installation.is_none() => {
+                Err(refused) if refused.status.is_client_error() && app.installation.is_none() => {
                     self.fetched(app, self.installation(app, now).await?, now).await?
                 }
                 fetched => fetched,
@@ -120,7 +113,6 @@ impl Transport {
             expires: fetched.expires_at,
             permissions: fetched.permissions.into_iter().collect(),
             installation,
-            is_kept: false,
         }))
     }
 }

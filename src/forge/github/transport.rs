@@ -167,6 +167,11 @@ impl Transport {
         Self { desk: self.desk.until(ends, turn), ..self.clone() }
     }
 
+    /// Returns how long the pass may still take for which it is asked; where nobody has said, no time.
+    pub(super) fn pass_time(&self) -> Duration {
+        self.desk.ends.left()
+    }
+
     /// Returns the base of the API.
     pub(super) fn base(&self) -> &Url {
         &self.base
@@ -386,8 +391,8 @@ impl Transport {
         Ok(())
     }
 
-    /// Asks as who it is: with another token where that of an App's installation was revoked before its end, or was left by an earlier
-    /// process and may do less than the App by now, since what is refused has done nothing.
+    /// Asks as who it is: with another token where that of an App's installation was revoked before its end, since a refusal of whom
+    /// nobody knows has done nothing.
     async fn ask(
         &self,
         method: Method,
@@ -398,12 +403,7 @@ impl Transport {
     ) -> Result<Answer, ForgeError> {
         let token = self.token().await?;
         let answer = self.send(method.clone(), url, headers.clone(), body, retry, &token).await?;
-        let may_have_another = match answer.status {
-            StatusCode::UNAUTHORIZED => self.let_go(&token).await,
-            StatusCode::FORBIDDEN => self.let_go_of_kept(&token).await,
-            _ => false,
-        };
-        if !may_have_another {
+        if answer.status != StatusCode::UNAUTHORIZED || !self.let_go(&token).await {
             return Ok(answer);
         }
         self.send(method, url, headers, body, retry, &self.token().await?).await

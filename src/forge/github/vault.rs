@@ -75,7 +75,7 @@ impl Seal {
         let text =
             self.0.open_in_place(Nonce::try_assume_unique_for_key(nonce).ok()?, Aad::from(name), &mut text).ok()?;
         let Written { token, expires, permissions, installation } = serde_json::from_slice(text).ok()?;
-        Some(Held { token: SecretString::from(token), expires, permissions, installation, is_kept: true })
+        Some(Held { token: SecretString::from(token), expires, permissions, installation })
     }
 }
 
@@ -89,7 +89,6 @@ mod tests {
             expires: "2026-11-20T09:00:00Z".parse().unwrap(),
             permissions: vec![("contents".to_owned(), "write".to_owned())],
             installation: 7,
-            is_kept: false,
         }
     }
 
@@ -99,8 +98,8 @@ mod tests {
         let bytes = mine.close(&[1; 32], &held()).unwrap();
         let read = Seal::of(b"one").unwrap().open(&[1; 32], &bytes).unwrap();
         assert_eq!(
-            (read.token.expose_secret(), read.expires, &read.permissions, read.installation, read.is_kept),
-            ("ghs_hush", held().expires, &held().permissions, 7, true)
+            (read.token.expose_secret(), read.expires, &read.permissions, read.installation),
+            ("ghs_hush", held().expires, &held().permissions, 7)
         );
         assert!(other.open(&[1; 32], &bytes).is_none() && mine.open(&[2; 32], &bytes).is_none());
         assert!(!bytes.windows(4).any(|part| part == b"hush" || part == b"ghs_"));

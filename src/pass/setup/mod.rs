@@ -37,7 +37,7 @@ use crate::registry::settings::{
 use crate::registry::snapshot::{Recorder, Snapshot, SnapshotError};
 use crate::signature::trust::{MAX_TRUSTED_ROOT, TrustedRoot};
 
-pub use crate::pass::setup::kept::{let_go_of_kept, remote_kept};
+pub use crate::pass::setup::kept::{Kept, remote_kept};
 pub use crate::pass::setup::repositories::{
     ForgeChoice, Opened, Target, asked, neighbours, own, person, program, publishing, remote, secret,
 };

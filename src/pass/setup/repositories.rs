@@ -205,7 +205,7 @@ pub(in crate::pass) fn settled(
 }
 
 /// Returns where the token of a repository would be shown; `forged` is what the command line says of its forge and of that one's URL.
-pub(super) fn spot<'a>(
+fn spot<'a>(
     (choice, named): (ForgeChoice, Option<&'a str>),
     repository: &'a RemoteUrl,
     service: &'a Service,
@@ -274,7 +274,7 @@ pub(in crate::pass) fn named_token(
 }
 
 /// Returns the GitHub App that the operator's file names for a repository.
-pub(super) fn app(url: &RemoteUrl, service: &Service) -> Result<Option<NamedApp>, SetupError> {
+fn app(url: &RemoteUrl, service: &Service) -> Result<Option<NamedApp>, SetupError> {
     match watched(service, url).and_then(|watched| watched.auth.as_ref()) {
         Some(RepositoryAuth::GithubApp { id, private_key_file, installation }) => {
             let key = secret_file(&service.resolve(private_key_file))?;
@@ -509,7 +509,7 @@ fn by_token(token: SecretString, environment: &Environment) -> Access {
 }
 
 /// Returns where the App of a repository is asked for its tokens.
-pub(super) fn app_address<'a>(
+fn app_address<'a>(
     url: &'a RemoteUrl,
     service: &'a Service,
     environment: &'a Environment,

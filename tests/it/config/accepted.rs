@@ -168,20 +168,20 @@ fn no_head_branch_may_be_called_longer_than_a_forge_takes() {
              {{branchPrefix: {prefix}/}}\n"
         )
     };
-    // With `refs/heads/` before it, and a group of one letter, 255 bytes.
-    for (prefix, environment) in [(8, 100), (142, 100), (190, 52)] {
+    // With `refs/heads/` before it, a group of one letter and the `+` of a branch aside, 255 bytes.
+    for (prefix, environment) in [(8, 100), (141, 100), (190, 51)] {
         parse(&text(prefix, environment));
     }
-    for (prefix, environment) in [(143, 100), (190, 53)] {
+    for (prefix, environment) in [(142, 100), (190, 52)] {
         let faults = repository::parse("f.yaml", text(prefix, environment).as_bytes()).unwrap_err();
         let [fault] = faults.0.as_slice() else { panic!("{faults:?}") };
-        assert!(fault.message.contains("longer than the 244 bytes"), "{fault:?}");
+        assert!(fault.message.contains("longer than the 243 bytes"), "{fault:?}");
         assert!(fault.position.is_some_and(|at| at.line == 4), "{fault:?}");
     }
     let grouped =
         |group: usize| format!("{}groups:\n- {{name: {}, images: [\"**\"]}}\n", text(100, 100), "g".repeat(group));
-    parse(&grouped(43));
-    let faults = repository::parse("f.yaml", grouped(44).as_bytes()).unwrap_err();
+    parse(&grouped(42));
+    let faults = repository::parse("f.yaml", grouped(43).as_bytes()).unwrap_err();
     let [fault] = faults.0.as_slice() else { panic!("{faults:?}") };
     assert!(fault.message.contains("of the group ggg") && fault.position.is_some_and(|at| at.line == 4), "{fault:?}");
 }

@@ -4,6 +4,7 @@ use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use rusqlite::Connection;
 use tagboat::clock::{Clock as _, SystemClock};
 
 use crate::program::Ran;
@@ -115,15 +116,40 @@ fn a_token_of_a_run_before_is_fetched_anew_where_it_is_refused() {
     installed.lets_git_in_by("ghs_installation_2");
     assert_eq!(tokens(&installed.asked(&[])), 1);
     assert_eq!(tokens(&installed.asked(&[])), 0);
-    // By the API, since the App is allowed something else by now.
-    installed.scene.store.trap("GET", "/pulls", Fault::Before(403));
-    assert_eq!(tokens(&installed.asked(&[])), 1);
     // What is refused all the same ends the run, and is not fetched again and again.
     installed.lets_git_in_by("another");
     installed.scene.store.requests();
     let ran = installed.run(&[]).ended(1);
     assert!(ran.err.contains("error: ") && !ran.err.contains("ghs_"), "{ran:?}");
     assert_eq!(tokens(&installed.scene.store.requests()), 1);
+    // Then there is none of a run before.
+    let ran = installed.run(&[]).ended(1);
+    assert!(ran.err.contains("error: "), "{ran:?}");
+    assert_eq!(tokens(&installed.scene.store.requests()), 1, "once, and no second run for nothing");
+}
+
+#[test]
+fn what_is_refused_in_the_middle_of_a_run_is_tried_by_a_new_token_in_the_next_one() {
+    let installed = Installed::waiting();
+    installed.scene.store.trap("GET", "/pulls", Fault::Before(403));
+    let ran = installed.run(&[]).ended(3);
+    assert!(!ran.out.contains("ghs_") && !ran.err.contains("ghs_"), "{ran:?}");
+    assert_eq!(tokens(&installed.scene.store.requests()), 0);
+    assert_eq!(tokens(&installed.asked(&[])), 1);
+    assert_eq!(tokens(&installed.asked(&[])), 0, "it had no error");
+}
+
+#[test]
+fn a_token_that_the_cache_cannot_forget_is_shown_once_alone() {
+    let installed = Installed::waiting();
+    installed.scene.store.kept().revoked.insert("ghs_installation".to_owned());
+    let locked = Connection::open(installed.scene.world.scratch.path("cache/tagboat/cache.db")).unwrap();
+    locked.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert_eq!(tokens(&installed.asked(&[])), 1);
+    // Git does not take it either.
+    installed.scene.store.kept().revoked.insert("ghs_installation_1".to_owned());
+    installed.lets_git_in_by("ghs_installation_2");
+    assert_eq!(tokens(&installed.asked(&[])), 1);
 }
 
 #[test]
@@ -135,9 +161,11 @@ fn a_token_that_ends_before_a_pass_may_is_fetched_anew_for_the_installation_that
     let of = |asked: Vec<String>| (lookups(&asked), tokens(&asked));
     assert_eq!(of(installed.asked(&[])), (1, 1), "one is good for all of a run");
     assert_eq!(of(installed.asked(&[])), (0, 1));
-    // The App was taken away and installed again.
-    installed.scene.store.kept().reinstalled = 1;
-    assert_eq!(of(installed.asked(&[])), (1, 2));
+    // The App was installed for another owner, and then taken away and installed again.
+    for reinstalled in [1, 2] {
+        installed.scene.store.kept().reinstalled = reinstalled;
+        assert_eq!(of(installed.asked(&[])), (1, 2));
+    }
     installed.scene.store.kept().token_ends = None;
     assert_eq!(of(installed.asked(&[])), (0, 1));
     assert_eq!(of(installed.asked(&[])), (0, 0));

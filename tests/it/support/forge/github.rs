@@ -246,8 +246,16 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
     if let ["app", "installations", number, "access_tokens"] = path {
         let usual = json!({"contents": "write", "pull_requests": "write", "metadata": "read"});
         let kept = store.kept();
-        if number.parse() != Ok(11 + kept.reinstalled) {
-            return said(404, &json!({"message": "Not Found"}));
+        match number.parse::<u64>() {
+            Ok(number) if number == 11 + kept.reinstalled => {}
+            // It lives on elsewhere, without this repository.
+            Ok(11) => {
+                return said(
+                    422,
+                    &json!({"message": "no repository of that name is accessible to it", "documentation_url": "https://docs.github.example/apps"}),
+                );
+            }
+            _ => return said(404, &json!({"message": "Not Found"})),
         }
         let permissions = kept.permissions.clone().unwrap_or(usual);
         let name = |number: usize| match number {
