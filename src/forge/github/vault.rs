@@ -1,6 +1,6 @@
 //! Tokens of an App's installation, kept from one process to the next as bytes that nobody reads without the App's private key.
 //!
-//! Entry points: [`Vault`] and [`Seal`]. Whoever has that key may fetch a token at any time; to anybody else the bytes say nothing, and
+//! Entry point: [`Vault`]. Whoever has that key may fetch a token at any time; to anybody else the bytes say nothing, and
 //! none that somebody else made are taken: they are encrypted and authenticated by AES-256-GCM (NIST SP 800-38D), under a key of their own
 //! that is derived from the private one (HKDF, RFC 5869), for one App, API and repository.
 
