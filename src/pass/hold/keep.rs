@@ -107,7 +107,7 @@ async fn reword(place: Place<'_>, open: &PullRequest, before: &Proposed) -> Resu
     let ordered = if released.is_empty() { HoldChange::default() } else { ordered(place, &before.tip).await? };
     let (title, text) = proposed::words(&HoldChange { held, released, ..ordered }, place.forge());
     let renewed = proposed::renew(place.forge(), open, (&title, &text)).await;
-    Ok(renewed.map_err(|source| ProposeError::Forge { head: before.head.clone(), source })?)
+    Ok(renewed.map_err(|why| ProposeError::Forge { head: before.head.clone(), why })?)
 }
 
 /// Takes a branch away of which the base has all, or has had it.

@@ -160,14 +160,14 @@ pub enum HoldError {
     },
     /// The branch refuses the push, and it could not be proposed either.
     #[error("nothing is held by this: {0}")]
-    Propose(#[from] ProposeError),
+    Propose(ProposeError),
     /// The base holds it no more, and what is proposed does.
-    #[error("it is released on the branch, and {head} still proposes to hold it, which counts: {source}")]
+    #[error("it is released on the branch, and {head} still proposes to hold it, which counts: {why}")]
     StillHeld {
         /// The head branch.
         head: BranchName,
         /// Why it could not be released there.
-        source: ProposeError,
+        why: ProposeError,
     },
     /// The commit could not be made.
     #[error(transparent)]
@@ -189,6 +189,12 @@ impl HoldError {
                 | Self::NoReason
                 | Self::Ambiguous(_)
         )
+    }
+}
+
+impl From<ProposeError> for HoldError {
+    fn from(error: ProposeError) -> Self {
+        Self::Propose(error)
     }
 }
 
@@ -326,7 +332,7 @@ async fn released_there(
     };
     if let Some(spent) = proposed::seen(place).await?.filter(|seen| seen.is_spent() && seen.is_own) {
         let removed = keep::remove(place, &spent).await;
-        return removed.map(Some).map_err(|source| HoldError::StillHeld { head: spent.head.clone(), source });
+        return removed.map(Some).map_err(|why| HoldError::StillHeld { head: spent.head.clone(), why });
     }
     let Some(before) = before(place).await?.filter(|before| !before.held.is_empty()) else { return Ok(None) };
     let text = text_of(&bytes)?;
@@ -338,7 +344,7 @@ async fn released_there(
     let change = change(&parsed(&text)?, &parsed(&after)?, &ordered);
     let head = before.head.clone();
     let proposal = proposed::propose(place, Some(&before), (&change, &ordered), edit(&bytes, after)).await;
-    proposal.map(Some).map_err(|source| HoldError::StillHeld { head, source })
+    proposal.map(Some).map_err(|why| HoldError::StillHeld { head, why })
 }
 
 /// Reads the file of holds as it is on the base; nothing where there is none.

@@ -383,21 +383,21 @@ pub enum ProposeError {
     Make(#[from] MakeError),
     /// Nothing of it is left, and its pull request still stands.
     #[error(
-        "nothing of {head} is left to do, and its pull request could not be closed, so it still counts: {source}: try again"
+        "nothing of {head} is left to do, and its pull request could not be closed, so it still counts: {why}: try again"
     )]
     Close {
         /// The head branch.
         head: BranchName,
         /// Why.
-        source: ForgeError,
+        why: ForgeError,
     },
     /// The forge could not do it.
-    #[error("{head} has it, and its pull request could not be opened, so it does not count yet: {source}: try again")]
+    #[error("{head} has it, and its pull request could not be opened, so it does not count yet: {why}: try again")]
     Forge {
         /// The head branch.
         head: BranchName,
         /// Why.
-        source: ForgeError,
+        why: ForgeError,
     },
 }
 
@@ -434,7 +434,7 @@ async fn standing(place: Place<'_>, before: Option<&Proposed>) -> Result<Standin
         return Err(ProposeError::Theirs(before.head.clone()));
     }
     let open = open(place, &before.head).await;
-    open.map_err(|source| ProposeError::Forge { head: before.head.clone(), source })
+    open.map_err(|why| ProposeError::Forge { head: before.head.clone(), why })
 }
 
 async fn propose_on(
@@ -445,7 +445,7 @@ async fn propose_on(
 ) -> Result<Proposal, ProposeError> {
     let style = &place.config.pull_request;
     let head = before.map_or_else(|| held::head(style), |before| before.head.clone());
-    let at_forge = |source| ProposeError::Forge { head: head.clone(), source };
+    let at_forge = |why| ProposeError::Forge { head: head.clone(), why };
     let action = if before.is_some() { Action::Updated } else { Action::Opened };
     let forge = place.forge();
     let mut proposal = row(place, change, &head, (action, COUNTS));
@@ -457,7 +457,7 @@ async fn propose_on(
             if stands_at(place, &head).await? != before.map(|before| before.tip.clone()) {
                 return Err(MakeError::Moved(head).into());
             }
-            let unclosed = |source| ProposeError::Close { head: head.clone(), source };
+            let unclosed = |why| ProposeError::Close { head: head.clone(), why };
             // A list may be behind: what somebody closed needs no further word, and what was merged is on the base by now.
             if forge.look(open).await.map_err(unclosed)?.is_some() {
                 if let Some(refused) = say(forge, open, &held::closing(ordered)).await.map_err(unclosed)? {

@@ -290,7 +290,28 @@ fn what_somebody_else_pushed_there_is_not_overwritten_and_a_broken_file_stops_wh
     let tip = scene.remote.tip(HEAD);
     let refused = scene.call(&["hold", "web:1.4.1", "--reason", "slow"]).ended(1);
     assert!(refused.err.contains("nothing is held by this: somebody else has pushed to tagboat/@holds"), "{refused:?}");
+    assert_eq!(refused.err.matches("somebody else").count(), 1, "{refused:?}");
     assert_eq!(scene.remote.tip(HEAD), tip);
+}
+
+#[test]
+fn what_could_not_be_proposed_says_why_once() {
+    let scene = Scene::new(Some("github"));
+    scene.store().trap("POST", "/pulls", Fault::Before(403));
+    let refused = scene.call(&["hold", "web:1.5.0", "--reason", "loses sessions"]).ended(1);
+    let told = "nothing is held by this: tagboat/@holds has it, and its pull request could not be opened, so it does not count yet: ";
+    assert!(refused.err.contains(told) && refused.err.trim_end().ends_with(": try again"), "{refused:?}");
+    assert_eq!(refused.err.matches("403").count(), 1, "{refused:?}");
+
+    // Held on the base as well by now, it is released there alone.
+    let scene = Scene::new(None);
+    scene.call(&["hold", "web:1.5.0", "--reason", "loses sessions"]).ended(0);
+    scene.remote.hook("update", "#!/bin/sh\n[ \"$1\" = refs/heads/main ] || { echo 'only main moves'; exit 1; }\n");
+    scene.call(&["hold", "web:1.5.0", "--reason", "loses sessions"]).ended(0);
+    let refused = scene.call(&["release", "web:1.5.0", "--reason", "mended"]).ended(1);
+    let told = "it is released on the branch, and tagboat/@holds still proposes to hold it, which counts: the remote refuses the push";
+    assert!(refused.err.contains(told), "{refused:?}");
+    assert_eq!(refused.err.matches("only main moves").count(), 1, "{refused:?}");
 }
 
 #[test]
