@@ -8,7 +8,7 @@ use crate::git::{GitError, Pushed, Remote};
 use crate::model::commit::{CommitId, Sign};
 use crate::model::environment::BranchName;
 use crate::model::outcome::Landed;
-use crate::publish::making::{MakeError, Maker};
+use crate::publish::making::{MakeError, Maker, by_key};
 use crate::publish::plan::PlannedCommit;
 
 /// What became of the commits.
@@ -51,16 +51,6 @@ pub fn apply(
         Pushed::Done => Applied::Landed(landed),
         Pushed::Moved => Applied::Moved,
         Pushed::Forbidden(words) => Applied::Forbidden(words),
-    })
-}
-
-/// Returns the way to sign where a forge was to, and none is asked.
-fn by_key(remote: &dyn Remote) -> Result<Sign, GitError> {
-    let way = [Sign::Ssh, Sign::Gpg].into_iter().find(|way| remote.signs(*way).is_ok());
-    way.ok_or_else(|| {
-        let reason = "`commit.sign: forge` is for pull requests and passes; what is pushed by Git alone needs a key in `signing` \
-                      of the service configuration";
-        GitError::Unsigned(reason.to_owned())
     })
 }
 

@@ -73,6 +73,16 @@ pub fn can_sign(remote: &dyn Remote, forge: &dyn Forge, way: Option<Sign>) -> Re
     }
 }
 
+/// Returns the way to sign where a forge was to, and none is asked.
+pub(super) fn by_key(remote: &dyn Remote) -> Result<Sign, GitError> {
+    let way = [Sign::Ssh, Sign::Gpg].into_iter().find(|way| remote.signs(*way).is_ok());
+    way.ok_or_else(|| {
+        let reason = "`commit.sign: forge` is for pull requests and passes; what is pushed by Git alone needs a key in `signing` \
+                      of the service configuration";
+        GitError::Unsigned(reason.to_owned())
+    })
+}
+
 /// Whether a branch only serves to make a commit.
 pub fn is_aside(branch: &BranchName, prefix: &str) -> bool {
     branch.as_str().strip_prefix(prefix).is_some_and(|rest| rest.starts_with(ASIDE))
@@ -147,7 +157,7 @@ impl Maker<'_> {
         }
     }
 
-    /// Whether the forge is to make a commit, since it is to sign it; what no forge can sign is refused where it is made here.
+    /// Whether the forge is to make a commit, since it is to sign it; where it signs none, a key of the operator's does.
     fn is_left_to_forge(&self, commit: &PlannedCommit) -> bool {
         commit.plan.sign == Some(Sign::Forge) && self.forge.signs().is_ok()
     }
@@ -228,8 +238,11 @@ impl Maker<'_> {
     }
 
     async fn locally(&self, base: &CommitId, commit: &PlannedCommit) -> Result<CommitId, GitError> {
-        let (remote, base, commit, now) = (Arc::clone(&self.remote), base.clone(), commit.clone(), self.now);
+        let (remote, base, mut commit, now) = (Arc::clone(&self.remote), base.clone(), commit.clone(), self.now);
         blocking(move || {
+            if commit.plan.sign == Some(Sign::Forge) {
+                commit.plan.sign = Some(by_key(&*remote)?);
+            }
             if let Some(way) = commit.plan.sign {
                 remote.signs(way).map_err(GitError::Unsigned)?;
             }

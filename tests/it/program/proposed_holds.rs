@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::git::signing::ssh_key;
 use crate::program::{Ran, World};
 use crate::support::forge::{Deed, Fault, Stands, Store, gitea, github, gitlab, serve};
 use crate::support::git_server::{GitServer, Rules};
@@ -312,6 +313,25 @@ fn what_could_not_be_proposed_says_why_once() {
     let told = "it is released on the branch, and tagboat/@holds still proposes to hold it, which counts: the remote refuses the push";
     assert!(refused.err.contains(told), "{refused:?}");
     assert_eq!(refused.err.matches("only main moves").count(), 1, "{refused:?}");
+}
+
+#[test]
+fn on_plain_git_a_key_of_the_operators_signs_what_is_proposed_where_a_forge_was_to() {
+    let scene = Scene::new(None);
+    let text = String::from_utf8(scene.remote.show("main", ".tagboat.yaml")).unwrap();
+    let config = scene.world.beside("signed.yaml", &format!("{text}\ncommit: {{sign: forge}}\n"));
+    let hold = ["hold", "web:1.5.0", "--reason", "loses sessions", "--config", &config];
+    let refused = scene.call(&hold).ended(1);
+    assert!(refused.err.contains("needs a key in `signing`") && scene.remote.at(HEAD).is_none(), "{refused:?}");
+    ssh_key(&scene.world.scratch, "signing-key", &["-t", "ed25519"]);
+    let service = scene.world.beside("service.yaml", "version: 1\nsigning: {sshKeyFile: signing-key}\n");
+    scene.call(&[&hold[..], &["--service", &service]].concat()).ended(0);
+    assert!(scene.remote.git(&["cat-file", "commit", HEAD]).contains("BEGIN SSH SIGNATURE"));
+    // Versions still wait for a forge that signs.
+    let ran = scene.call(&["run", "--config", &config, "--service", &service]).ended(0);
+    assert!(words(&ran.out).contains("nothing is pushed unsigned"), "{ran:?}");
+    scene.call(&["release", "web:1.5.0", "--config", &config, "--service", &service]).ended(0);
+    assert!(scene.remote.at(HEAD).is_none());
 }
 
 #[test]
