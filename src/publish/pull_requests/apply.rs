@@ -23,8 +23,9 @@ use crate::model::pull_request::{
 use crate::model::refusal::{Wish, closed};
 use crate::publish::body;
 use crate::publish::making::{MakeError, Maker, blocking};
+use crate::publish::pull_requests::forwarding::forward;
 use crate::publish::pull_requests::heads::Branches;
-use crate::publish::pull_requests::merging::{self, Order, forward, lands_next, merge, stop};
+use crate::publish::pull_requests::merging::{self, Order, lands_next, merge, stop};
 use crate::publish::pull_requests::statuses::{say as say_of_gates, show, take_back};
 use crate::publish::pull_requests::told::tell as tell_of;
 use crate::publish::pull_requests::{Course, Step};

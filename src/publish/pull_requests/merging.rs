@@ -1,6 +1,6 @@
-//! Merging one pull request, or what stands for it on plain Git: judged anew at the moment, and only what was planned.
+//! Merging one pull request: judged anew at the moment, and only what was planned.
 //!
-//! Entry points: `merge` and `forward`. Whether the gates pass was decided before.
+//! Entry points: `merge` and `foresee`. Whether the gates pass was decided before.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -498,7 +498,7 @@ async fn still_planned(
 }
 
 /// Returns what a head commit that was merged made of the files that it changes.
-async fn changed(
+pub(super) async fn changed(
     place: &Place<'_>,
     commit: &CommitId,
     planned: &PlannedCommit,
@@ -517,7 +517,7 @@ async fn changed(
 /// Looks once more, right before something moves, at what holds: on the base, where that is another branch; on the branches of
 /// environments before; where holds are proposed; and at what has come to head branches since it was planned, of which this pass has `made` some: what goes back there holds what it
 /// leaves. Says why it waits where any of it is not as it was.
-async fn held_meanwhile(
+pub(super) async fn held_meanwhile(
     place: &Place<'_>,
     (tip, rests_on): (&CommitId, &RestsOn),
     made: &BTreeSet<CommitId>,
@@ -563,34 +563,14 @@ async fn held_meanwhile(
     .await
 }
 
-/// Moves the base to what the head stands for, on plain Git: by a commit made anew, never by what stands on the head.
-pub(super) async fn forward(
-    place: &Place<'_>,
-    tip: &mut CommitId,
-    order: &Order<'_>,
-    course: &mut Course,
-    applied: &mut Applied,
-) -> Result<(), MakeError> {
-    if let Some(reason) = held_meanwhile(place, (tip, order.rests_on), &applied.made).await? {
-        course.reason = Some(reason);
-        return Ok(());
-    }
-    let made = place.maker().on_base(tip, order.again).await?.commit;
-    *tip = made.clone();
-    course.action = Action::Merged;
-    applied.landed.push(landed(course, made.clone(), order.again));
-    applied.changed.extend(changed(place, &made, order.again).await?);
-    remove(place, order.head, order.commit).await
-}
-
 /// Removes a head branch whose content landed; where it stands elsewhere by now it is somebody's, or gone already.
-async fn remove(place: &Place<'_>, head: &BranchName, commit: &CommitId) -> Result<(), MakeError> {
+pub(super) async fn remove(place: &Place<'_>, head: &BranchName, commit: &CommitId) -> Result<(), MakeError> {
     match place.maker().push_head(head, Some(commit), None).await {
         Err(MakeError::Moved(_)) => Ok(()),
         removed => removed,
     }
 }
 
-fn landed(course: &Course, commit: CommitId, made: &PlannedCommit) -> Landed {
+pub(super) fn landed(course: &Course, commit: CommitId, made: &PlannedCommit) -> Landed {
     Landed { environment: course.environment.clone(), commit, message: made.plan.message.clone() }
 }

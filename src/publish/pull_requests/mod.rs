@@ -6,6 +6,7 @@ pub mod apply;
 mod bound;
 pub mod course;
 mod displaced;
+mod forwarding;
 pub mod heads;
 pub mod leftovers;
 mod merging;

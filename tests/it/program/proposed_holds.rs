@@ -335,6 +335,35 @@ fn on_plain_git_a_key_of_the_operators_signs_what_is_proposed_where_a_forge_was_
 }
 
 #[test]
+fn on_plain_git_a_base_that_takes_no_push_is_a_reason_to_wait_for_a_person() {
+    let scene = Scene::new(None);
+    let text = String::from_utf8(scene.remote.show("main", ".tagboat.yaml")).unwrap();
+    let config = scene.world.beside("merging.yaml", &text.replace("pullRequest", "autoMerge"));
+    let call = |arguments: &[&str]| scene.call(&[arguments, &["--config", &config]].concat()).ended(0);
+    let (before, head) = (scene.remote.tip("main"), "tagboat/dev/");
+    let told = "the remote refuses the push to main: ";
+    let merges = |ran: &Ran| {
+        let said = words(&ran.out);
+        assert!(said.contains(told) && said.contains("changes must be made through a pull request"), "{ran:?}");
+        assert!(said.contains(&format!("; a person merges {head}")), "{ran:?}");
+    };
+    call(&["run"]);
+    let proposed = scene.proposed();
+    for _ in 0..2 {
+        merges(&call(&["run"]));
+    }
+    assert_eq!((scene.proposed(), scene.remote.tip("main")), (proposed, before.clone()));
+    // So it is with what a person orders, also at once.
+    let ordered = call(&["promote", "web:1.4.1", "--to", "dev", "--reason", "tried"]);
+    merges(&ordered);
+    assert_eq!((scene.proposed().as_str(), scene.remote.tip("main")), ("1.4.1", before));
+    // Whoever merges it ends that.
+    scene.remote.git(&["config", "core.hooksPath", "/nowhere"]);
+    call(&["run"]);
+    assert!(String::from_utf8(scene.remote.show("main", "dev/web.yaml")).unwrap().contains("web:1.4.1"));
+}
+
+#[test]
 fn what_is_closed_since_nothing_of_it_is_left_says_why_once() {
     for name in ["github", "gitlab", "gitea"] {
         let comment = if name == "gitlab" { "/notes" } else { "/comments" };
