@@ -19,6 +19,9 @@ use crate::model::record::{Entry, Kind};
 use crate::model::watch::{Watch, WatchState};
 use crate::pass::propose::Publishing;
 
+/// Why another forge is told nothing.
+pub(super) const ONLY_GITHUB: &str = "only GitHub keeps them";
+
 /// Whether any environment asks for it.
 pub(super) fn are_wanted(config: &Repository) -> bool {
     config.environments.0.iter().any(|environment| environment.deployments)
@@ -31,7 +34,7 @@ pub(super) async fn tell(publishing: &Publishing, cache: &Cache, config: &Reposi
         let forge = match publishing {
             Publishing::Forge(forge) if forge.keeps_deployments() => forge,
             _ => {
-                outcome.skipped.push(Skipped { what, reason: "only GitHub keeps them".to_owned() });
+                outcome.skipped.push(Skipped { what, reason: ONLY_GITHUB.to_owned() });
                 continue;
             }
         };

@@ -1,6 +1,6 @@
 //! From a repository's URL to its forge: which one it is, where its API lies, and which token it gets.
 //!
-//! Entry points: [`told`], [`github`], [`gitlab`], [`gitea`] and [`plain`]. Asks nobody: everything is read off URLs and variables.
+//! Entry points: [`told`], [`github`], [`gitlab`], [`gitea`] and [`plain`]; [`can_sign`] where commits are to be signed. Asks nobody: everything is read off URLs and variables.
 
 use std::sync::Arc;
 
@@ -17,13 +17,28 @@ use crate::forge::github::vault::Vault;
 use crate::forge::github::{GitHub, PUBLIC_API};
 use crate::forge::gitlab::{GitLab, GitLabToken};
 use crate::forge::plain::Plain;
+use crate::git::Remote;
 use crate::git::url::{Reach, RemoteUrl};
 use crate::http::connection::Connection;
 use crate::http::target::is_loopback;
+use crate::model::commit::Sign;
 use crate::model::image::shorten;
 use crate::pass::clients::{Clients, Print};
 use crate::pass::propose::Publishing;
 use crate::pass::setup::{ForgeChoice, SetupError};
+use crate::publish::making;
+
+/// Whether commits can be signed in some way here; else what is missing, and what to do.
+///
+/// # Errors
+///
+/// The words for people; where nobody knows the forge that is to sign, why not.
+pub(super) fn can_sign(publishing: &Publishing, remote: &dyn Remote, way: Option<Sign>) -> Result<(), String> {
+    match publishing {
+        Publishing::Missing(reason) if way == Some(Sign::Forge) => Err(reason.clone()),
+        _ => making::can_sign(remote, publishing.forge(), way),
+    }
+}
 
 /// Where a forge is, and who asks.
 pub(super) struct Address<'a> {

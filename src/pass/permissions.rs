@@ -27,6 +27,9 @@ use crate::pass::setup::{ForgeChoice, SetupError, named_token, publishing, settl
 const WARNING: &str = "warning: pull requests that are made with the GITHUB_TOKEN of Actions start no workflows, so their checks \
                        never run: give the token of a GitHub App, or a personal one, as TAGBOAT_TOKEN";
 
+/// What is said where only a push can tell.
+const TOLD_BY_PUSHING: &str = "on plain Git, whether the remote may be pushed to is told when something is pushed";
+
 /// Whose name is that token's.
 const ACTIONS: &str = "github-actions[bot]";
 
@@ -138,6 +141,9 @@ pub async fn lacking(
             // Where pull requests are to be opened, `run` fails by that.
             let severity = if demands.opens { Severity::Error } else { Severity::Warning };
             findings.push(finding(severity, "no-forge", reason, None));
+        }
+        Publishing::Forge(forge) if !forge.has_pull_requests() => {
+            findings.push(finding(Severity::Note, "untold-permission", TOLD_BY_PUSHING.to_owned(), None));
         }
         Publishing::Forge(forge) => match forge.lacks(demands).await {
             Ok(lacks) => findings.extend(lacks.iter().map(of_lack)),

@@ -25,6 +25,7 @@ use crate::observe::history::BranchPast;
 use crate::observe::tree::CommitFiles;
 use crate::pass::deployments;
 use crate::pass::elsewhere::{self, Neighbours};
+use crate::pass::forges::can_sign;
 use crate::pass::grounds;
 use crate::pass::hold::{self, Awaited, HoldError};
 use crate::pass::landed::{branch_trouble, fail, hold_unsigned, keep_landed, merge, put_off, refuse, take_back};
@@ -37,7 +38,7 @@ use crate::pass::view::{self, Branches};
 use crate::pass::{Asked, Detail, Editing, Inputs, PassError, Planned, Progress, Turn, blocking, report, round};
 use crate::promote;
 use crate::publish::apply::{Applied, apply, apply_by_forge};
-use crate::publish::making::{MakeError, Maker, can_sign};
+use crate::publish::making::{MakeError, Maker};
 use crate::publish::plan::{PlannedCommit, commits};
 use crate::publish::pull_requests::apply::Rebased;
 use crate::registry::TagSource;
@@ -253,7 +254,7 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>, rebased: &Rebased) -> Resu
         }
     }
     let forge = run.publishing.forge();
-    if let Err(reason) = can_sign(&*run.remote, forge, config.commit.sign) {
+    if let Err(reason) = can_sign(&run.publishing, &*run.remote, config.commit.sign) {
         hold_unsigned(&mut planned, &reason);
     }
     // The forge is told what stands, too, whoever else keeps that.

@@ -7,6 +7,7 @@ use tagboat::model::environment::Publish;
 use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::Action;
 use tagboat::pass::order::{Order, OrderError};
+use tagboat::pass::propose::Publishing;
 use tagboat::pass::run::Mode;
 
 use crate::support::memory::{MemoryRemote, MemoryTags};
@@ -372,6 +373,29 @@ async fn on_plain_git_nothing_comes_that_a_forge_is_to_sign() {
     let newer = manifest("1.5.0", "1.4.0");
     scene.remote.edit("2026-11-20T10:00:00Z", "Bump", &[("dev/shop.yaml", Some(&newer))]);
     let refused = scene.rollback("2026-11-20T11:00:00Z", "dev", WEB).await.unwrap_err();
+    assert_eq!(refused.to_string(), words);
+    assert_eq!(scene.remote.file("dev/shop.yaml"), newer);
+}
+
+#[tokio::test]
+async fn where_nobody_knows_the_forge_that_is_to_sign_that_is_said() {
+    let scene = Scene::new("commit: {sign: forge}\n", "");
+    scene.list(&["1.4.0", "1.5.0"], &["1.4.0"]);
+    let reason = "which forge git.acme.example is cannot be told: `--forge` names it";
+    let on = |now| {
+        let (remote, publishing): (Arc<dyn Remote>, _) =
+            (Arc::<MemoryRemote>::clone(&scene.remote), Publishing::Missing(reason.to_owned()));
+        Passing { remote, tags: &scene.tags, now, publishing }
+    };
+    let words = format!("nothing is pushed unsigned: {reason}");
+    let outcome = on("2026-11-20T09:00:00Z").pass(Mode::Act).await;
+    let first = &outcome.proposals[0];
+    assert_eq!((first.action, first.reason.as_ref()), (Action::Waiting, Some(&words)));
+    let newer = manifest("1.5.0", "1.4.0");
+    scene.remote.edit("2026-11-20T10:00:00Z", "Bump", &[("dev/shop.yaml", Some(&newer))]);
+    let order = Order::Rollback { environment: "dev".into(), what: WEB.to_owned(), to: None };
+    let said = Said { by: Some("sre"), reason: Some("needed"), ..Said::default() };
+    let refused = on("2026-11-20T11:00:00Z").order(&order, said).await.unwrap_err();
     assert_eq!(refused.to_string(), words);
     assert_eq!(scene.remote.file("dev/shop.yaml"), newer);
 }

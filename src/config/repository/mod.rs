@@ -48,6 +48,8 @@ pub struct Repository {
     pub formats: Vec<ExtraFormat>,
     /// How commits look.
     pub commit: CommitStyle,
+    /// Where it says how commits are signed.
+    pub sign_at: Option<Position>,
     /// How pull requests look.
     pub pull_request: PullRequestStyle,
     /// Whether a file says so, rather than the defaults.
@@ -72,6 +74,7 @@ impl Repository {
             environments,
             formats: Vec::new(),
             commit: CommitStyle::default(),
+            sign_at: None,
             pull_request: PullRequestStyle::default(),
             configured: false,
             inactive: Vec::new(),
@@ -150,7 +153,10 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<Repository, Faults> {
         None => (Environments::single(Publish::default()), Vec::new()),
     };
     let formats = formats::formats(raw.formats.value().unwrap_or_default(), &mut reader);
-    let commit = raw.commit.value().map(|raw| style::commit(raw, &mut reader)).unwrap_or_default();
+    let raw_commit = raw.commit.value();
+    let sign = raw_commit.as_ref().and_then(|raw| raw.sign.given.as_ref());
+    let sign_at = sign.map(|given| reader.position(given.span.start));
+    let commit = raw_commit.map(|raw| style::commit(raw, &mut reader)).unwrap_or_default();
     let pull_request = raw.pull_request.value().map(|raw| style::pull_request(raw, &mut reader)).unwrap_or_default();
     if !reader.is_clean() {
         return Err(reader.faults());
@@ -162,6 +168,7 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<Repository, Faults> {
         environments,
         formats,
         commit,
+        sign_at,
         pull_request,
         configured: true,
         inactive,

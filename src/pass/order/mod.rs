@@ -34,6 +34,7 @@ use crate::model::proposal::{Action, Move, Proposal};
 use crate::observe::files::Files;
 use crate::observe::history::BranchPast;
 use crate::pass::elsewhere::{self, Neighbours};
+use crate::pass::forges::can_sign;
 use crate::pass::grounds::{self, Seen};
 use crate::pass::hold;
 use crate::pass::order::publish::commit_to;
@@ -42,7 +43,6 @@ use crate::pass::run::{MAX_RACES, fetch, fetch_branches, read_config};
 use crate::pass::{Detail, Editing, Inputs, MAX_HOLDS, PassError, Progress, Turn};
 use crate::publish::apply::Applied;
 use crate::publish::held::{self, HoldChange};
-use crate::publish::making::can_sign;
 use crate::publish::plan::{OrderNote, ordered_commit};
 use crate::registry::TagSource;
 use crate::source::Answers;
@@ -268,7 +268,7 @@ async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, Or
     };
     config.environments.settle_on(given.branch);
     let environment = known_environment(&config, order.environment())?;
-    can_sign(&*given.remote, given.publishing.forge(), config.commit.sign)
+    can_sign(&given.publishing, &*given.remote, config.commit.sign)
         .map_err(|reason| OrderError::Failed(format!("nothing is pushed unsigned: {reason}")))?;
     let past = BranchPast { remote: &*given.remote, branch: given.branch, tip: &base };
     let branches = fetch_branches(&given.remote, &config).await?;

@@ -28,6 +28,10 @@ const MOVES_NAMED: usize = 3;
 /// Where the whole answer is.
 const EXPLAIN: &str = "`tagboat explain IMAGE` tells what an image waits for.";
 
+/// Where the answer is when a person took something over or refused it.
+const THEIRS: &str = "`tagboat run --dry-run` tells what pull requests and head branches say; `tagboat explain IMAGE` tells what else an image \
+                      waits for.";
+
 /// Which command's outcome is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Occasion {
@@ -478,6 +482,9 @@ fn idle(outcome: &Outcome, occasion: Occasion, stuck: usize, rest: &str) -> (Str
     let behind: usize = kept_back.iter().map(|(decision, _)| *decision).filter(stay).map(references).sum();
     let newest = outcome.decisions.iter().filter(stay).map(references).sum::<usize>() - behind;
     let rest = rest.strip_prefix(", ").map_or(String::new(), |rest| format!(" ({rest})"));
+    // `explain`, `status` and `plan` do not look there, or not everywhere.
+    let has_theirs = outcome.proposals.iter().any(|proposal| proposal.action == Action::LeftAlone);
+    let explain = if has_theirs { THEIRS } else { EXPLAIN };
     if unpublished(outcome).next().is_some() {
         return (format!("Nothing was published{rest}."), None);
     }
@@ -492,7 +499,7 @@ fn idle(outcome: &Outcome, occasion: Occasion, stuck: usize, rest: &str) -> (Str
         };
         let said =
             if occasion.is_preview() { format!("{number} to close{rest}.") } else { format!("{verb} {number}{rest}.") };
-        return (said, (stuck > 0 || !kept_back.is_empty()).then_some(EXPLAIN));
+        return (said, (stuck > 0 || !kept_back.is_empty()).then_some(explain));
     }
     if newest > 0 && stuck == 0 {
         let (verb, whose) = if newest == 1 { ("is", "its") } else { ("are", "their") };
@@ -500,11 +507,11 @@ fn idle(outcome: &Outcome, occasion: Occasion, stuck: usize, rest: &str) -> (Str
         let all = format!("{references} {verb} at the newest version {whose} policy allows{rest}");
         return match kept_back.is_empty() {
             true => (format!("Nothing to do: {all}."), None),
-            false => (format!("Nothing to do now: {all}."), Some(EXPLAIN)),
+            false => (format!("Nothing to do now: {all}."), Some(explain)),
         };
     }
     if stuck > 0 || !kept_back.is_empty() {
-        return (format!("Nothing to do now{rest}."), Some(EXPLAIN));
+        return (format!("Nothing to do now{rest}."), Some(explain));
     }
     let handed = outcome.proposals.iter().filter(|proposal| proposal.action == Action::Enqueued).count();
     if handed > 0 {

@@ -146,6 +146,58 @@ fn on_plain_git_a_gate_that_needs_a_forge_waits_and_check_says_so() {
     );
 }
 
+/// What `check` of a fresh clone finds by one rule, each with its line and message.
+fn checked(world: &World, remote: &Repository, arguments: &[&str], rule: &str) -> Vec<String> {
+    let people = world.scratch.path("checked").display().to_string();
+    if !std::path::Path::new(&people).exists() {
+        remote.git(&["clone", "--quiet", &remote.folder.display().to_string(), &people]);
+    }
+    remote.git(&["-C", &people, "pull", "--quiet"]);
+    let ran = world.tagboat(&[&["check", &people, "--output", "json"], arguments].concat()).ended(0).json();
+    let rows = ran["findings"].as_array().unwrap().iter().filter(|row| row["rule"] == rule);
+    let told = |row: &serde_json::Value| {
+        let (severity, line) = (row["severity"].as_str().unwrap(), row["line"].as_u64().unwrap_or_default());
+        format!("{severity} {line}: {}", row["message"].as_str().unwrap())
+    };
+    rows.map(told).collect()
+}
+
+#[test]
+fn a_gate_that_asks_the_forge_of_another_repository_is_not_called_one_that_never_passes() {
+    let world = World::with_web(&["1.4.0"]);
+    let remote = repository(&world, IN_ORDER);
+    let there = "{repository: https://git.acme.example/acme/platform, environment: staging}";
+    for (after, is_told) in [
+        (there.to_owned(), false),
+        (format!("[staging, {there}]"), true),
+        (format!("{{any: [staging, {there}]}}"), false),
+        ("{any: [staging, dev]}".to_owned(), true),
+    ] {
+        let prod =
+            format!("after: {after}\n    gates: {{checks: [argocd/staging], approvals: 1}}\n    publish: autoMerge\n");
+        let config = IN_ORDER.replace("after: staging\n    publish: commit\n", &prod);
+        let config = config.replace("HOST", &world.registry.host());
+        remote.land("main", &[(".tagboat.yaml", &config)], "Another order", 2);
+        let found = checked(&world, &remote, &[], "unanswerable-gate");
+        let of = |gate: &str| found.iter().any(|row| row.contains(&format!("`{gate}` of `prod` never passes")));
+        assert_eq!((of("checks"), of("approvals")), (is_told, true), "{after}: {found:?}");
+    }
+}
+
+#[test]
+fn on_plain_git_check_says_what_can_never_happen_there_and_what_a_push_alone_tells() {
+    let world = World::with_web(&["1.4.0"]);
+    let config = IN_ORDER.replace("after: staging\n", "after: staging\n    deployments: true\n");
+    let remote = repository(&world, &format!("{config}commit:\n  sign: forge\n"));
+    let found = checked(&world, &remote, &[], "impossible-here");
+    let signs = "warning 19: no version is ever pushed: `commit.sign: forge` needs a forge, and plain Git has none: `ssh` and `gpg` sign \
+                 with a key of the operator's";
+    assert_eq!(found, [signs, "warning 6: `deployments` of `prod` records nothing: only GitHub keeps them"]);
+    assert_eq!(checked(&world, &remote, &[], "untold-permission"), Vec::<String>::new());
+    let note = "note 0: on plain Git, whether the remote may be pushed to is told when something is pushed";
+    assert_eq!(checked(&world, &remote, &["--forge"], "untold-permission"), [note]);
+}
+
 #[test]
 fn a_registry_that_is_down_for_one_image_stops_no_other() {
     let world = World::with_web(&["1.4.0", "1.5.0"]);

@@ -116,16 +116,17 @@ fn every_command_that_asks_a_forge_can_be_told_which_it_is() {
 #[test]
 fn check_asks_the_forge_that_is_named_for_permissions() {
     let scene = Scene::new("gitlab", PROJECT);
-    let folder = checkout(&scene, &scene.world.config());
+    let folder = checkout(&scene, &(scene.world.config().trim_end().to_owned() + "\n    deployments: true\n"));
     let check = |further: &[&str]| {
         let mut command = scene.world.command(&["check", "--forge"]);
         scene.world.finish(command.args(further).env("GITLAB_TOKEN", gitlab::TOKEN))
     };
     let ran = check(&["gitlab", "--forge-url", &scene.forge, &folder]).ended(2);
     assert!(ran.out.contains("lacks `the role Developer`") && ran.out.contains("lacks `the scope api`"), "{ran:?}");
+    assert!(ran.out.contains("only GitHub keeps them"), "{ran:?}");
     // As ever, a folder may stand there.
     let ran = check(&[&folder]);
-    assert!(ran.out.contains("which forge 127.0.0.1"), "{ran:?}");
+    assert!(ran.out.contains("which forge 127.0.0.1") && !ran.out.contains("only GitHub"), "{ran:?}");
     let entry = format!("{{url: \"{}\", forge: gitlab, forgeUrl: \"{}\"}}", scene.url, scene.forge);
     let service = scene.world.beside("named.yaml", &format!("version: 1\nrepositories: [{entry}]\n"));
     assert!(check(&[&folder, "--service", &service]).ended(2).out.contains("lacks `the scope api`"));

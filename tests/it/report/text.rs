@@ -408,7 +408,8 @@ fn every_pull_request_that_waits_says_for_what() {
         `tagboat/hold`) https://git.acme.example/acme/gitops/pulls/6
 
     Nothing to do now (6 waiting).
-    `tagboat explain IMAGE` tells what an image waits for.
+    `tagboat run --dry-run` tells what pull requests and head branches say; `tagboat
+    explain IMAGE` tells what else an image waits for.
     ");
 }
 
