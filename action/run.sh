@@ -58,7 +58,7 @@ folder=${INPUT_WORKING_DIRECTORY:-.}
 only_for branch "${INPUT_BRANCH:-}" "run promote rollback"
 only_for images "${INPUT_IMAGES:-}" "run"
 only_for dry-run "${INPUT_DRY_RUN:-}" "run"
-only_for on-schedule "${INPUT_ON_SCHEDULE:-}" "run"
+only_for ask-all "${INPUT_ASK_ALL:-}" "run"
 only_for at "${INPUT_AT:-}" "run plan"
 only_for image "${INPUT_IMAGE:-}" "promote rollback"
 only_for environment "${INPUT_ENVIRONMENT:-}" "promote rollback"
@@ -106,7 +106,10 @@ case $command in
   run)
     forge
     flag --dry-run "${INPUT_DRY_RUN:-}" dry-run
-    option --on-schedule "${INPUT_ON_SCHEDULE:-}"
+    # An event says that something has happened, which is worth asking everything for; a schedule says nothing.
+    event=${GITHUB_EVENT_NAME:-${CI_PIPELINE_SOURCE:-schedule}}
+    [[ -n ${INPUT_ASK_ALL:-} || $event == schedule ]] || INPUT_ASK_ALL=true
+    option --ask-all "${INPUT_ASK_ALL:-}"
     option --at "${INPUT_AT:-}"
     while IFS= read -r image; do
       arguments+=("--image=$image")

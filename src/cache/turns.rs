@@ -1,7 +1,7 @@
 //! What forges told the passes of a repository; the form of a row is the forges' own business.
 //!
-//! Entry points: [`Cache::take_turns`] and [`Cache::leave_turns`]. One pass at a time has it: nobody goes by what another is about to make
-//! untrue.
+//! Entry points: [`Cache::take_turns`], [`Cache::see_turns`] and [`Cache::leave_turns`]. One pass that acts has it at a time: nobody goes
+//! by what another is about to make untrue.
 
 use crate::cache::{Cache, Key32, rows};
 
@@ -23,6 +23,11 @@ impl Cache {
         taken = taken.filter(|_| is_taken);
         self.count(1, usize::from(taken.is_some()));
         taken
+    }
+
+    /// Returns what the pass before has left under a key, and leaves it there: for who changes nothing.
+    pub fn see_turns(&self, key: &Key32) -> Option<Vec<u8>> {
+        self.find(TABLE, &[*key]).remove(key)
     }
 
     /// Leaves something for the next pass. Where another has left something since this one took its own out, both have run at once, and

@@ -19,6 +19,9 @@ use crate::pass::watched::Impulse;
 use crate::report::exit::{self, OnChanges};
 use crate::report::text::Occasion;
 
+/// What a run says that has not asked for everything.
+const REMEMBERED: &str = "note: some of this is what the forge said to an earlier run; --ask-all asks everything anew";
+
 /// How a pass ended, for what Apps were given in runs before.
 #[derive(Default)]
 struct End {
@@ -38,7 +41,10 @@ pub(super) fn run(session: &Session, arguments: &Run) -> Outcome {
         end = End::default();
         passed = pass(session, arguments, &service, &kept, &mut end);
     }
-    kept_of_apps.end(end.is_without_errors);
+    // A dry run has tried too little for what it was given to be left to others.
+    if !(arguments.dry_run && end.is_without_errors) {
+        kept_of_apps.end(end.is_without_errors);
+    }
     passed
 }
 
@@ -56,16 +62,12 @@ fn pass(session: &Session, arguments: &Run, service: &Service, kept: &OnceCell<A
     let (choice, named) = arguments.forged.named();
     let target = target(arguments);
     let kept = || kept.get_or_init(|| Kept::over(session.cache(service)));
-    let opened = match arguments.dry_run {
-        true => setup::remote(&target, (choice, named), service, &session.environment),
-        false => setup::remote_kept(kept, &target, (choice, named), service, &session.environment),
-    };
-    let mut opened = opened.inspect_err(|error| end.is_denied = error.is_denied())?;
+    let opened = setup::remote_kept(kept, &target, (choice, named), service, &session.environment);
+    let opened = opened.inspect_err(|error| end.is_denied = error.is_denied())?;
     let cache = session.cache(service);
-    if !arguments.dry_run {
-        let is_on_schedule = arguments.on_schedule.unwrap_or_else(|| session.environment.is_on_schedule());
-        opened = opened.in_turns(if is_on_schedule { Impulse::Routine } else { Impulse::News }, cache);
-    }
+    let mode = if arguments.dry_run { Mode::DryRun } else { Mode::Act };
+    let impulse = if arguments.ask_all == Some(true) { Impulse::News } else { Impulse::Routine };
+    let opened = opened.in_turns(impulse, mode, cache);
     let publishing = opened.publishing((choice, named), service, &session.environment);
     let Opened { remote, branch, url, .. } = &opened;
     let token = TokenOfActions::of(choice, url, service, &session.environment);
@@ -91,7 +93,7 @@ fn pass(session: &Session, arguments: &Run, service: &Service, kept: &OnceCell<A
         publishing: publishing.clone(),
         detail: session.detail(),
         only: &only,
-        mode: if arguments.dry_run { Mode::DryRun } else { Mode::Act },
+        mode,
         progress: &|progress| bar.tell(progress),
         read_config: &|config| warned.call_once(|| session.warn_of_inactive(config)),
         turn: opened.turn(),
@@ -111,6 +113,9 @@ fn pass(session: &Session, arguments: &Run, service: &Service, kept: &OnceCell<A
     }
     let occasion = if arguments.dry_run { Occasion::DryRun } else { Occasion::Run };
     session.print_outcome(&outcome, occasion, &arguments.folder)?;
+    if opened.turn().has_recalled() {
+        note(session, REMEMBERED);
+    }
     Ok(exit::of_outcome(&outcome, OnChanges::Ignore))
 }
 

@@ -139,12 +139,6 @@ impl Environment {
         self.text("GITHUB_ACTIONS") == Some("true")
     }
 
-    /// Whether a schedule has begun the job in which this runs: `GITHUB_EVENT_NAME`, which Gitea and Forgejo set, too, or
-    /// `CI_PIPELINE_SOURCE` of GitLab says so.
-    pub fn is_on_schedule(&self) -> bool {
-        ["GITHUB_EVENT_NAME", "CI_PIPELINE_SOURCE"].iter().any(|name| self.text(name) == Some("schedule"))
-    }
-
     /// Returns who is at work: the person whom CI names, else the user of this machine.
     pub fn person(&self) -> Option<String> {
         let names = ["GITHUB_ACTOR", "GITLAB_USER_LOGIN", "USER", "LOGNAME"];
@@ -257,19 +251,6 @@ mod tests {
         assert_eq!(environment.docker_config_folder().unwrap(), PathBuf::from("/d"));
         assert_eq!(environment.cache_folder().unwrap(), PathBuf::from("/c"));
         assert!(!environment.is_ci() && !environment.refuses_color());
-    }
-
-    #[test]
-    fn a_schedule_is_told_by_the_forge_s_own_ci() {
-        for (name, value, expected) in [
-            ("GITHUB_EVENT_NAME", "schedule", true),
-            ("CI_PIPELINE_SOURCE", "schedule", true),
-            ("GITHUB_EVENT_NAME", "workflow_dispatch", false),
-            ("CI_PIPELINE_SOURCE", "push", false),
-            ("CI", "schedule", false),
-        ] {
-            assert_eq!(Environment::of([(name, value)]).is_on_schedule(), expected, "{name}={value}");
-        }
     }
 
     #[test]

@@ -65,6 +65,14 @@ pub enum Action {
 }
 
 impl Action {
+    /// Whether Git or the forge is another after it.
+    pub fn acts(self) -> bool {
+        match self {
+            Self::Committed | Self::Opened | Self::Updated | Self::Merged | Self::Enqueued | Self::Closed => true,
+            Self::Unchanged | Self::Waiting | Self::Held | Self::LeftAlone | Self::Failed => false,
+        }
+    }
+
     /// Returns the word in reports.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -24,6 +24,7 @@ use crate::http::client::HttpClient;
 use crate::http::connection::{Connection, Connections};
 use crate::model::exchange::{System, Witness};
 use crate::model::outcome::Outcome;
+use crate::pass::run::Mode;
 use crate::pass::setup::SetupError;
 use crate::pass::transport;
 
@@ -142,9 +143,13 @@ impl Clients {
     }
 
     /// Returns the same for a pass of a repository that begins now in a process of its own: it asks in turns with those before it, whose
-    /// answers it takes out of the cache.
-    pub(super) fn in_turns_by(self, cache: &Cache, repository: &str, impulse: Impulse) -> Self {
-        if let Some(kept) = cache.take_turns(&key(repository)) {
+    /// answers it takes out of the cache, or looks at there if it changes nothing.
+    pub(super) fn in_turns_by(self, cache: &Cache, repository: &str, (impulse, mode): (Impulse, Mode)) -> Self {
+        let kept = match mode {
+            Mode::Act => cache.take_turns(&key(repository)),
+            Mode::DryRun => cache.see_turns(&key(repository)),
+        };
+        if let Some(kept) = kept {
             self.shared.turns.restore(repository, &kept, cache.now());
         }
         self.in_turns(repository, impulse)

@@ -281,7 +281,9 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>, rebased: &Rebased) -> Resu
         if run.mode == Mode::Act && outcome.commits.is_empty() {
             deployments::tell(&run.publishing, run.cache, &config, &mut outcome).await;
         }
-        if run.turn.is_stale() {
+        // What a dry run foresees, a run would not do on what it was not told itself either.
+        let would_act = run.mode == Mode::DryRun && outcome.proposals.iter().any(|proposal| proposal.action.acts());
+        if run.turn.is_stale() || (would_act && !run.turn.may_act()) {
             return Ok(Once::Stale);
         }
         return Ok(Once::Done { outcome, environments: config.environments, is_behind: false, goes_back: false });

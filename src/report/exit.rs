@@ -75,11 +75,5 @@ pub fn of_findings(findings: &[Finding]) -> Exit {
 
 /// Whether Git or the forge would be another after it.
 fn changes_anything(outcome: &Outcome) -> bool {
-    let acts = |action: Action| match action {
-        Action::Committed | Action::Opened | Action::Updated | Action::Merged | Action::Enqueued | Action::Closed => {
-            true
-        }
-        Action::Unchanged | Action::Waiting | Action::Held | Action::LeftAlone | Action::Failed => false,
-    };
-    !outcome.changes.is_empty() || outcome.proposals.iter().any(|proposal| acts(proposal.action))
+    !outcome.changes.is_empty() || outcome.proposals.iter().any(|proposal| proposal.action.acts())
 }

@@ -380,9 +380,9 @@ pub(super) struct Run {
     /// Stop before anything is written
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// A schedule has begun this pass: the forge is asked in turns, by what the passes before were told [default: what CI says]
+    /// Ask the forge about everything that waits, and not about one thing in turn beside what the runs before were told
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub(super) on_schedule: Option<bool>,
+    pub(super) ask_all: Option<bool>,
     /// When.
     #[command(flatten)]
     pub(super) at: RunAt,

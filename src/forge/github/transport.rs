@@ -351,10 +351,13 @@ impl Transport {
         }
         let retry = RetryPolicy { after_silence: 2, after_trouble: 2, first_wait: Duration::from_millis(250) };
         let answer = self.ask(Method::POST, &url, HeaderMap::new(), Some(&body), retry).await?;
-        let told = self.told(&answer, may_lack)?;
-        let headers = HeaderMap::new();
-        self.desk.turn.keep(question, Told { status: answer.status, headers, body: answer.body });
-        Ok(told)
+        let told = self.told(&answer, may_lack);
+        // That GraphQL is not there, or not for this token, is an answer; that too much was asked, which comes with 200, is none.
+        if told.is_ok() || answer.status != StatusCode::OK {
+            let headers = HeaderMap::new();
+            self.desk.turn.keep(question, Told { status: answer.status, headers, body: answer.body });
+        }
+        told
     }
 
     fn told(&self, answer: &Answer, may_lack: &[&'static str]) -> Result<Result<Shown, Vec<String>>, ForgeError> {

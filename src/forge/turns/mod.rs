@@ -225,6 +225,11 @@ impl Turn {
         self.0.as_ref().is_some_and(|pass| pass.state().is_stale)
     }
 
+    /// Whether something was answered that was not asked.
+    pub fn has_recalled(&self) -> bool {
+        self.0.as_ref().is_some_and(|pass| pass.state().has_recalled)
+    }
+
     /// Begins the pass again, which asks for everything now.
     pub fn begin_again(&self) {
         if let Some(pass) = &self.0 {

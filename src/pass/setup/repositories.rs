@@ -17,6 +17,7 @@ use crate::pass::clients::Clients;
 use crate::pass::elsewhere::Neighbour;
 use crate::pass::forges::{self, NamedApp};
 use crate::pass::propose::Publishing;
+use crate::pass::run::Mode;
 use crate::pass::setup::tokens::Spot;
 use crate::pass::setup::{MAX_SECRET, SetupError, pass_end, read};
 use crate::pass::transport;
@@ -88,11 +89,12 @@ impl Opened {
     }
 
     /// Returns the same for a pass that follows others in processes of their own: by what these were told, which the cache has, the forge is
-    /// asked in turns, unless the impulse says that something has happened. Until [`Opened::leave_turns`] nobody else has it.
+    /// asked in turns, unless the impulse says that something has happened. Until [`Opened::leave_turns`] nobody else has it, unless this is
+    /// a dry run, which leaves everything as it is.
     #[must_use]
-    pub fn in_turns(self, impulse: Impulse, cache: &Cache) -> Self {
+    pub fn in_turns(self, impulse: Impulse, mode: Mode, cache: &Cache) -> Self {
         let repository = self.place();
-        Self { clients: self.clients.in_turns_by(cache, &repository, impulse), ..self }
+        Self { clients: self.clients.in_turns_by(cache, &repository, (impulse, mode)), ..self }
     }
 
     /// Leaves what the pass was told to the next one; for a pass that has ended.

@@ -172,6 +172,25 @@ async fn what_waits_in_a_merge_queue_is_asked_about_in_turns() {
 }
 
 #[tokio::test]
+async fn where_graphql_does_not_tell_rest_is_asked_in_turns() {
+    for fault in [Fault::Before(404), Fault::Before(403), Fault::Odd] {
+        let apps = "  - name: apps\n    files: [apps/**]\n    publish: autoMerge\n";
+        let stage = Lasts::new(GITHUB, apps);
+        stage.routine("08:00").await;
+        for app in ["web", "api", "worker"] {
+            stage.report(&stage.of("apps", app).sha, "build", "in_progress");
+        }
+        (0..100).for_each(|_| stage.store.trap("QUERY", "/graphql", fault));
+        for _ in 0..3 {
+            stage.routine("08:01").await;
+        }
+        for _ in 0..12 {
+            stage.routine("08:02").await.is_quiet();
+        }
+    }
+}
+
+#[tokio::test]
 async fn required_checks_and_approvals_of_the_base_are_waited_for() {
     let stage = Stage::merging(GITHUB).await;
     stage.store.kept().protection.required = vec!["e2e".to_owned()];

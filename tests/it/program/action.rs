@@ -341,7 +341,7 @@ fn takes_no_input_for_a_command_of_any_kind() {
         "forge-url",
         "working-directory",
         "dry-run",
-        "on-schedule",
+        "ask-all",
         "verbose",
     ] {
         let ran = scene.runner().run(&[(name, evil)]);

@@ -101,11 +101,11 @@ fn every_command_of_the_component_works_with_inputs_as_they_are_by_default() {
     step(&world, &[&order[..], &[("command", "promote"), ("version", &version), ("now", "true")]].concat(), &pushed)
         .ended(0);
     assert!(bare.git(&["show", "main:dev/web.yaml"]).contains("acme/web:1.6.0"));
-    for (on_schedule, code) in [("true", 0), ("false", 0), ("perhaps", 2)] {
-        step(&world, &[("command", "run"), ("on-schedule", on_schedule)], &pushed).ended(code);
+    for (ask_all, code) in [("true", 0), ("false", 0), ("perhaps", 2)] {
+        step(&world, &[("command", "run"), ("ask-all", ask_all)], &pushed).ended(code);
     }
-    let mistaken = step(&world, &[("command", "plan"), ("on-schedule", "true")], &pushed).ended(2);
-    assert!(mistaken.err.contains("on-schedule is for run, and not for plan"), "{mistaken:?}");
+    let mistaken = step(&world, &[("command", "plan"), ("ask-all", "true")], &pushed).ended(2);
+    assert!(mistaken.err.contains("ask-all is for run, and not for plan"), "{mistaken:?}");
     // A branch that is given is for those alone that push.
     let mistaken = step(&world, &[("command", "check"), ("branch", "main")], &pushed).ended(2);
     assert!(mistaken.err.contains("branch is for run and promote and rollback"), "{mistaken:?}");

@@ -269,7 +269,7 @@ fn only_these_commands_that_people_are_told_are_not_run() {
     tagboat rollback canary web: its page has environments of its own; `program::branches` runs it
     tagboat rollback … …: it is shortened
     tagboat rollback … … --to …: it is shortened
-    tagboat run --repo https://git.acme.example/acme/gitops --branch main --forge gitea --on-schedule: there is no such forge; `program::forges` and `program::github` run them
+    tagboat run --repo https://git.acme.example/acme/gitops --branch main --forge gitea --ask-all: there is no such forge; `program::forges` and `program::github` run them
     tagboat run --repo https://git.acme.example/acme/gitops --forge gitea: there is no such forge; `program::forges` and `program::github` run them
     tagboat run --repo https://git.acme.example/acme/gitops --forge github: there is no such forge; `program::forges` and `program::github` run them
     tagboat run --repo ssh://git@git.acme.example/acme/gitops.git --forge plain: there is no such server; `git::ssh` runs it

@@ -1,5 +1,5 @@
-//! `run` that a schedule begins, on forges that tell of one commit at a time: what it asks after another process has asked it, and what it
-//! does not do on what it was not told itself.
+//! `run` on forges that tell of one commit at a time: what it asks after another process has asked it, and what it does not do on what it
+//! was not told itself.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -47,7 +47,7 @@ static GITEA: Kind = Kind {
     passed: "success",
 };
 
-/// A repository whose three pull requests wait for a check each, as passes of a schedule have seen it.
+/// A repository whose three pull requests wait for a check each, as passes have seen it.
 struct Scene {
     kind: &'static Kind,
     world: World,
@@ -60,7 +60,7 @@ struct Scene {
 impl Scene {
     fn new(kind: &'static Kind) -> Self {
         let scene = Self::begun(kind, "");
-        scene.asks_everything(&scene.asks_on_schedule());
+        scene.asks_everything(&scene.asks_in_turn());
         scene
     }
 
@@ -86,7 +86,7 @@ impl Scene {
         };
         let forge = format!("{}/{base}", serve(router));
         let scene = Self { kind, world, _server: server, store, url, forge };
-        assert!(!scene.asks_on_schedule().is_empty());
+        assert!(!scene.asks_in_turn().is_empty());
         APPS.iter().for_each(|app| scene.report(app, kind.running));
         scene
     }
@@ -106,8 +106,8 @@ impl Scene {
         asked
     }
 
-    fn asks_on_schedule(&self) -> Vec<String> {
-        self.asks(&["--on-schedule"], &[])
+    fn asks_in_turn(&self) -> Vec<String> {
+        self.asks(&[], &[])
     }
 
     /// Fails the test unless this is the list, and a question about each pull request that waits for its check.
@@ -165,27 +165,25 @@ fn is_quiet(asked: &[String]) {
     assert!(asked.len() == 2 && are_reads(asked), "{asked:#?}");
 }
 
-fn a_pass_of_a_schedule_in_which_nothing_has_changed_asks_twice_and_each_question_in_its_turn(kind: &'static Kind) {
+fn a_pass_in_which_nothing_has_changed_asks_twice_and_each_question_in_its_turn(kind: &'static Kind) {
     let scene = Scene::new(kind);
     let mut asked: Vec<String> = Vec::new();
     for _ in APPS {
-        let seen = scene.asks_on_schedule();
+        let seen = scene.asks_in_turn();
         is_quiet(&seen);
         asked.extend(seen);
     }
     asked.sort();
     asked.dedup();
     scene.asks_everything(&asked);
-    let (ran, _) = scene.run(&["--on-schedule"], &[]);
+    let (ran, _) = scene.run(&[], &[]);
     assert_eq!(ran.out.matches(&format!("({})", kind.running)).count(), APPS.len(), "{ran:?}");
-    // CI says so, too, or says otherwise.
-    is_quiet(&scene.asks(&[], &[("GITHUB_EVENT_NAME", "schedule")]));
-    is_quiet(&scene.asks(&[], &[("CI_PIPELINE_SOURCE", "schedule")]));
-    for variable in [("GITHUB_EVENT_NAME", "push"), ("CI_PIPELINE_SOURCE", "web")] {
-        scene.asks_everything(&scene.asks(&[], &[variable]));
-    }
-    scene.asks_everything(&scene.asks(&["--on-schedule=false"], &[("GITHUB_EVENT_NAME", "schedule")]));
-    is_quiet(&scene.asks_on_schedule());
+    assert!(ran.err.contains("earlier run; --ask-all asks everything anew"), "{ran:?}");
+    is_quiet(&scene.asks(&["--ask-all=false"], &[("GITHUB_EVENT_NAME", "push")]));
+    let (ran, asked) = scene.run(&["--ask-all"], &[]);
+    scene.asks_everything(&asked);
+    assert!(!ran.err.contains("--ask-all"), "{ran:?}");
+    is_quiet(&scene.asks_in_turn());
 }
 
 fn a_check_that_turns_green_is_seen_in_its_turn_and_merged_by_a_pass_that_asks_for_everything(kind: &'static Kind) {
@@ -193,7 +191,7 @@ fn a_check_that_turns_green_is_seen_in_its_turn_and_merged_by_a_pass_that_asks_f
     scene.report("worker", kind.passed);
     let mut passes = 1;
     let seen = loop {
-        let seen = scene.asks_on_schedule();
+        let seen = scene.asks_in_turn();
         if scene.of("worker").state == Stands::Merged {
             break seen;
         }
@@ -207,20 +205,20 @@ fn a_check_that_turns_green_is_seen_in_its_turn_and_merged_by_a_pass_that_asks_f
     assert!(others.iter().all(|one| one.state == Stands::Open && is_asked(&one.sha)), "{seen:#?}");
 }
 
-fn by_hand_it_is_merged_at_once(kind: &'static Kind) {
+fn where_everything_is_asked_it_is_merged_at_once(kind: &'static Kind) {
     for app in APPS {
         let scene = Scene::new(kind);
-        is_quiet(&scene.asks_on_schedule());
+        is_quiet(&scene.asks_in_turn());
         scene.report(app, kind.passed);
-        scene.asks(&[], &[]);
+        scene.asks(&["--ask-all"], &[]);
         assert_eq!(scene.of(app).state, Stands::Merged, "{app}");
     }
 }
 
 fn without_what_was_kept_everything_is_asked_and_nothing_fails(kind: &'static Kind) {
     let scene = Scene::new(kind);
-    let quiet = || is_quiet(&scene.asks_on_schedule());
-    let whole = || scene.asks_everything(&scene.asks_on_schedule());
+    let quiet = || is_quiet(&scene.asks_in_turn());
+    let whole = || scene.asks_everything(&scene.asks_in_turn());
     let version = env!("CARGO_PKG_VERSION");
     let changes: [&dyn Fn(&str) -> String; 5] = [
         &|text| text.replacen(version, "0.0.9", 1),
@@ -232,7 +230,7 @@ fn without_what_was_kept_everything_is_asked_and_nothing_fails(kind: &'static Ki
     for (number, change) in changes.iter().enumerate() {
         quiet();
         scene.tell(change);
-        let asked = scene.asks_on_schedule();
+        let asked = scene.asks_in_turn();
         assert!(asked.len() == 1 + APPS.len() && are_reads(&asked), "{number}: {asked:#?}");
     }
     quiet();
@@ -240,26 +238,50 @@ fn without_what_was_kept_everything_is_asked_and_nothing_fails(kind: &'static Ki
     Connection::open(scene.cache()).unwrap().execute_batch(sql).unwrap();
     whole();
     quiet();
-    scene.asks_everything(&scene.asks(&["--on-schedule"], &[(kind.variable, kind.renewed)]));
-    is_quiet(&scene.asks(&["--on-schedule"], &[(kind.variable, kind.renewed)]));
+    scene.asks_everything(&scene.asks(&[], &[(kind.variable, kind.renewed)]));
+    is_quiet(&scene.asks(&[], &[(kind.variable, kind.renewed)]));
     whole();
     quiet();
     std::fs::remove_dir_all(scene.world.scratch.path("cache/tagboat")).unwrap();
     whole();
     quiet();
     for _ in 0..2 {
-        scene.asks_everything(&scene.asks(&["--on-schedule"], &[("TAGBOAT_CACHE", "off")]));
+        scene.asks_everything(&scene.asks(&[], &[("TAGBOAT_CACHE", "off")]));
     }
 }
 
-fn a_dry_run_neither_takes_nor_leaves_anything_and_a_pass_that_fails_leaves_nothing(kind: &'static Kind) {
+fn a_dry_run_asks_what_a_run_would_and_leaves_what_was_kept_as_it_is(kind: &'static Kind) {
     let scene = Scene::new(kind);
-    let row = scene.row();
-    scene.asks_everything(&scene.asks(&["--dry-run", "--on-schedule"], &[]));
+    let (row, dry) = (scene.row(), || scene.run(&["--dry-run"], &[]));
+    let (ran, asked) = dry();
+    is_quiet(&asked);
+    assert!(ran.ended(0).err.contains("--ask-all"));
+    assert_eq!(dry().1, asked);
     assert!(row.is_some() && scene.row() == row);
-    is_quiet(&scene.asks_on_schedule());
+    assert_eq!(scene.asks_in_turn(), asked);
+    scene.asks_everything(&scene.asks(&["--dry-run", "--ask-all"], &[]));
+    // Its turn comes in one of these, and what would be done then is foreseen on what stands.
+    scene.report("worker", kind.passed);
+    let mut passes = 1;
+    let merged = loop {
+        let (ran, asked) = dry();
+        if asked.len() > 2 {
+            break (ran, asked);
+        }
+        assert_eq!(scene.asks_in_turn(), asked);
+        passes += 1;
+        assert!(passes <= APPS.len(), "its turn never came: {ran:?}");
+    };
+    assert!(merged.0.out.contains("  merge: dev"), "{}", merged.0.out);
+    let is_asked = |app: &str| merged.1.iter().any(|line| line.contains(&scene.of(app).sha));
+    assert!(APPS.iter().all(|app| is_asked(app)) && !merged.0.err.contains("--ask-all"), "{merged:#?}");
+    assert_eq!(scene.of("worker").state, Stands::Open);
+}
+
+fn a_pass_that_fails_leaves_nothing(kind: &'static Kind) {
+    let scene = Scene::new(kind);
     scene.store.repository.land("main", &[(".tagboat.yaml", "version: none\n")], "By hand", 2);
-    scene.run(&["--on-schedule"], &[]).0.ended(2);
+    scene.run(&[], &[]).0.ended(2);
     assert_eq!(scene.row(), None);
 }
 
@@ -277,10 +299,10 @@ fn a_list_of_several_pages_is_asked_for_by_its_first_one(kind: &'static Kind) {
     };
     let pulls: Vec<Pull> = (4..=140).map(old).collect();
     scene.store.kept().pulls.extend(pulls);
-    let all = scene.asks_on_schedule();
+    let all = scene.asks_in_turn();
     assert_eq!(all.len(), 2 + APPS.len(), "{all:#?}");
     for _ in 0..all.len() {
-        is_quiet(&scene.asks_on_schedule());
+        is_quiet(&scene.asks_in_turn());
     }
 }
 
@@ -288,12 +310,12 @@ fn from_when_on_something_may_move_everything_is_asked(kind: &'static Kind) {
     let lab =
         "  - name: lab\n    files: [lab/**]\n    publish: commit\n    onFailure: {checks: [argocd/lab], within: 20h}\n";
     let scene = Scene::begun(kind, lab);
-    let all = scene.asks_on_schedule().len();
+    let all = scene.asks_in_turn().len();
     assert!(all > 1 + APPS.len());
-    is_quiet(&scene.asks_on_schedule());
+    is_quiet(&scene.asks_in_turn());
     scene.tell(|text| text.replacen("\"until\":\"20", "\"until\":\"19", 1));
-    assert_eq!(scene.asks_on_schedule().len(), all);
-    is_quiet(&scene.asks_on_schedule());
+    assert_eq!(scene.asks_in_turn().len(), all);
+    is_quiet(&scene.asks_in_turn());
 }
 
 /// Each of the three waits for something else, so that every question has been asked.
@@ -302,9 +324,9 @@ fn nothing_secret_is_kept(kind: &'static Kind) {
     scene.store.kept().protection = Protection { approvals: 1, ..Protection::default() };
     scene.report("web", kind.passed);
     for _ in 0..3 {
-        assert!(are_reads(&scene.asks(&[], &[])));
+        assert!(are_reads(&scene.asks(&["--ask-all"], &[])));
     }
-    is_quiet(&scene.asks_on_schedule());
+    is_quiet(&scene.asks_in_turn());
     let cache = Cache::open(&scene.cache(), Arc::new(SystemClock));
     let kept = String::from_utf8(cache.take_turns(&scene.row().unwrap()).unwrap()).unwrap();
     assert!(kept.contains(&scene.of("web").sha), "{kept}");
@@ -331,11 +353,12 @@ macro_rules! on {
     };
     ($module:ident, $kind:expr) => {
         on! { $module, $kind;
-            a_pass_of_a_schedule_in_which_nothing_has_changed_asks_twice_and_each_question_in_its_turn
+            a_pass_in_which_nothing_has_changed_asks_twice_and_each_question_in_its_turn
             a_check_that_turns_green_is_seen_in_its_turn_and_merged_by_a_pass_that_asks_for_everything
-            by_hand_it_is_merged_at_once
+            where_everything_is_asked_it_is_merged_at_once
             without_what_was_kept_everything_is_asked_and_nothing_fails
-            a_dry_run_neither_takes_nor_leaves_anything_and_a_pass_that_fails_leaves_nothing
+            a_dry_run_asks_what_a_run_would_and_leaves_what_was_kept_as_it_is
+            a_pass_that_fails_leaves_nothing
             a_list_of_several_pages_is_asked_for_by_its_first_one
             from_when_on_something_may_move_everything_is_asked
             nothing_secret_is_kept
