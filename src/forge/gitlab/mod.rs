@@ -18,7 +18,7 @@ use url::Url;
 
 use crate::clock::{Clock, PassEnd};
 use crate::forge::comments::{Comment, Comments, say_once};
-use crate::forge::gitlab::raw::{DRAFT, DRAFTS, RawMergeRequest, RawNote, RawProject, RawStatus, RawUser};
+use crate::forge::gitlab::raw::{DRAFT, DRAFTS, RawCommit, RawMergeRequest, RawNote, RawProject, RawStatus, RawUser};
 use crate::forge::once::Once;
 use crate::forge::releases;
 use crate::forge::rest::{Reply, Rest, TokenHeader};
@@ -51,6 +51,8 @@ pub struct GitLab {
     is_job: bool,
     has_token: bool,
     settings: Once<(), RawProject>,
+    /// Commits on which pipelines ran; `None` for one that is gone.
+    merges: Once<String, Option<RawCommit>>,
 }
 
 impl fmt::Debug for GitLab {
@@ -73,6 +75,7 @@ impl GitLab {
             is_job: matches!(token, Some(GitLabToken::Job(_))),
             has_token: token.is_some(),
             settings: Once::default(),
+            merges: Once::default(),
         }
     }
 
@@ -97,6 +100,7 @@ impl GitLab {
             is_job: self.is_job,
             has_token: self.has_token,
             settings: Once::default(),
+            merges: Once::default(),
         }
     }
 

@@ -104,9 +104,10 @@ pub(super) struct RawPipeline {
 }
 
 impl RawPipeline {
-    /// Whether it ran for the head commit: on it, or on its merge with the base.
-    pub(super) fn is_of(&self, head: &str) -> bool {
-        self.sha == head || self.reference.starts_with("refs/merge-requests/")
+    /// Whether it ran on a commit that GitLab made of a head and its base.
+    pub(super) fn is_of_merge(&self) -> bool {
+        self.reference.starts_with("refs/merge-requests/")
+            && (self.reference.ends_with("/merge") || self.reference.ends_with("/train"))
     }
 
     /// Whether it is no pipeline of the project's own, but made up of the commit statuses that came from outside.
@@ -245,10 +246,12 @@ pub(super) struct RawToken {
 }
 
 /// A commit, as far as it is read.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 pub(super) struct RawCommit {
     /// Its id.
     pub(super) id: String,
+    #[serde(default)]
+    pub(super) parent_ids: Vec<String>,
 }
 
 /// A branch, as far as it is read.

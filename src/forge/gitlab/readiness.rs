@@ -7,13 +7,17 @@ use reqwest::StatusCode;
 
 use crate::forge::gitlab::GitLab;
 use crate::forge::gitlab::raw::{
-    RawApprovals, RawMergeRequest, RawNote, RawPipeline, RawProject, RawReviewer, RawStatus, RawVersion, state_of,
+    RawApprovals, RawCommit, RawMergeRequest, RawNote, RawPipeline, RawProject, RawReviewer, RawStatus, RawVersion,
+    state_of,
 };
 use crate::forge::{DRAFT, ForgeError};
-use crate::model::pull_request::{Check, Left, PullRequest, Queue, Readiness};
+use crate::model::pull_request::{Check, CheckState, Left, PullRequest, Queue, Readiness};
 
 /// The name under which the head pipeline as a whole stands among the checks.
 const PIPELINE: &str = "pipeline";
+
+/// What is said of a head pipeline of which nobody knows any more whether it ran for the head.
+const GONE: &str = "the commit that it ran on is gone: run it again";
 
 /// What GitLab notes when somebody approves.
 const APPROVED: &str = "approved this merge request";
@@ -31,8 +35,9 @@ impl GitLab {
         let missing = self.add_reviews(pull_request, &mut readiness).await?;
         // Last of all: whatever a person does to it meanwhile is heeded.
         let mut request = self.read_one(pull_request).await?;
-        if let Some(pipeline) = request.head_pipeline.as_ref().filter(|pipeline| pipeline.is_of(head)) {
-            self.add_pipeline(pipeline, head, &mut readiness.checks).await?;
+        if let Some(pipeline) = &request.head_pipeline {
+            let ran = self.ran(pipeline, head).await?;
+            self.add_pipeline(pipeline, ran, &mut readiness.checks).await?;
         }
         readiness.labels = std::mem::take(&mut request.labels).into_iter().collect();
         readiness.blocked = blocked(&request, pull_request).or(missing);
@@ -54,9 +59,36 @@ impl GitLab {
 
     /// Whether no pipeline runs for the head beside the one that is made up of what the head's statuses say.
     pub(super) async fn has_no_pipeline(&self, pull_request: &PullRequest) -> Result<bool, ForgeError> {
-        let pipeline = self.read_one(pull_request).await?.head_pipeline;
-        let of_head = pipeline.filter(|pipeline| pipeline.is_of(pull_request.commit.as_str()));
-        Ok(of_head.is_none_or(|pipeline| pipeline.is_external()))
+        let Some(pipeline) = self.read_one(pull_request).await?.head_pipeline else { return Ok(true) };
+        Ok(match self.ran(&pipeline, pull_request.commit.as_str()).await? {
+            Ran::OnHead | Ran::OnMerge => pipeline.is_external(),
+            Ran::OnGone => false,
+            Ran::Elsewhere => true,
+        })
+    }
+
+    /// Tells what a merge request's pipeline ran on: after a push that of the head before stays there until another one begins, or for good.
+    async fn ran(&self, pipeline: &RawPipeline, head: &str) -> Result<Ran, ForgeError> {
+        if pipeline.sha == head {
+            return Ok(Ran::OnHead);
+        }
+        if !pipeline.is_of_merge() {
+            return Ok(Ran::Elsewhere);
+        }
+        let asked = async {
+            let url = self.url(&["repository", "commits", &pipeline.sha], &[]);
+            let reply = self.rest.read_as::<RawCommit>(url).await?;
+            if reply.status == StatusCode::NOT_FOUND {
+                return Ok(None);
+            }
+            reply.granted(&[StatusCode::OK], |reply| self.refused(reply))?.json().map(Some)
+        };
+        let commit = self.merges.of(&pipeline.sha, asked).await?;
+        Ok(match commit {
+            None => Ran::OnGone,
+            Some(commit) if commit.parent_ids.iter().any(|parent| parent == head) => Ran::OnMerge,
+            Some(_) => Ran::Elsewhere,
+        })
     }
 
     /// Asks for one merge request with everything that lists leave out.
@@ -75,13 +107,13 @@ impl GitLab {
     }
 
     /// Adds the head pipeline; where it ran on the merge with the base, its jobs are not among those of the head.
-    async fn add_pipeline(
-        &self,
-        pipeline: &RawPipeline,
-        head: &str,
-        checks: &mut Vec<Check>,
-    ) -> Result<(), ForgeError> {
-        if pipeline.sha != head {
+    async fn add_pipeline(&self, pipeline: &RawPipeline, ran: Ran, checks: &mut Vec<Check>) -> Result<(), ForgeError> {
+        let (state, word) = match ran {
+            Ran::Elsewhere => return Ok(()),
+            Ran::OnGone => (CheckState::Pending, GONE.to_owned()),
+            Ran::OnHead | Ran::OnMerge => (state_of(&pipeline.status), pipeline.status.clone()),
+        };
+        if ran == Ran::OnMerge {
             let url = self.url(&["pipelines", &pipeline.id.to_string(), "jobs"], &[("per_page", "100")]);
             let jobs: Vec<RawStatus> = self.rest.pages(&url, &|reply| self.refused(reply)).await?;
             checks.extend(newest(jobs));
@@ -89,7 +121,6 @@ impl GitLab {
         // Of what came from outside Tagboat's own statuses alone are no check of the change.
         let is_ours = pipeline.is_external() && checks.iter().all(|check| check.gate().is_some());
         if !is_ours {
-            let (state, word) = (state_of(&pipeline.status), pipeline.status.clone());
             checks.push(Check {
                 name: PIPELINE.to_owned(),
                 state,
@@ -178,6 +209,19 @@ impl GitLab {
         url.query_pairs_mut().append_pair("activity_filter", "only_activity").append_pair("per_page", "100");
         self.rest.pages(&url, &|reply| self.refused(reply)).await
     }
+}
+
+/// What a merge request's pipeline ran on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ran {
+    /// The head.
+    OnHead,
+    /// The merge of the head and its base.
+    OnMerge,
+    /// A merge with the base of which GitLab does not know any more whether it was that of the head.
+    OnGone,
+    /// Another head, or its merge.
+    Elsewhere,
 }
 
 /// Keeps the newest status of each name.

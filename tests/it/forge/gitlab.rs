@@ -9,6 +9,7 @@ use tagboat::forge::ForgeError;
 use tagboat::forge::gitlab::{GitLab, GitLabToken};
 use tagboat::model::commit::CommitId;
 use tagboat::model::environment::BranchName;
+use tagboat::model::proposal::Action;
 use tagboat::model::pull_request::{
     Certainty, CheckState, Demands, Merge, NewPullRequest, PullRequest, Readiness, Status,
 };
@@ -19,10 +20,10 @@ use tokio::time::Instant;
 use crate::forge::beside::beside;
 use crate::forge::gates::gates;
 use crate::forge::moving::moving;
-use crate::forge::scenarios::{Kind, Lasting, scenarios};
-use crate::forge::turns::turns;
+use crate::forge::scenarios::{Kind, Lasting, Stage, scenarios};
+use crate::forge::turns::{Stage as Passes, turns};
 use crate::support::forge::gitlab::{BASE, PROJECT, TOKEN, router};
-use crate::support::forge::{Fault, Store, serve};
+use crate::support::forge::{Fault, PipelineRow, Pull, Store, serve};
 use crate::support::repository::Scratch;
 
 fn client(address: &str) -> Arc<dyn Forge> {
@@ -240,6 +241,100 @@ async fn a_required_pipeline_that_has_not_begun_is_missing() {
     let readiness = bench.readiness(&opened).await.unwrap();
     assert!(readiness.required.contains("pipeline") && readiness.checks.is_empty(), "{readiness:?}");
     assert!(readiness.blocked.is_some());
+}
+
+const AUTO: &str = "    publish: autoMerge\n";
+
+/// The refs on which GitLab runs pipelines of a merge request's head, and of its merge with the base.
+const REFS: [(&str, bool); 4] = [
+    ("tagboat/prod/ghcr.io-acme-web", false),
+    ("refs/merge-requests/1/head", false),
+    ("refs/merge-requests/1/merge", true),
+    ("refs/merge-requests/1/train", true),
+];
+
+/// Runs a pipeline with one job for what a merge request is at this moment.
+fn runs(store: &Store, (reference, is_of_merge): (&str, bool), pull: &Pull, word: &'static str) {
+    let sha = if is_of_merge { store.merge_aside(pull) } else { pull.sha.clone() };
+    let row = PipelineRow { sha, reference: reference.to_owned(), word, jobs: vec![("test", word)] };
+    store.kept().pipelines.push(row);
+}
+
+/// GitLab shows the pipeline of the head before until another one begins, and for good where none does.
+#[tokio::test]
+async fn what_ran_for_the_head_before_says_nothing_of_a_newer_one() {
+    for reference in REFS {
+        let stage = Stage::new(GITLAB, AUTO);
+        stage.acts(8).await;
+        runs(&stage.store, reference, &stage.store.pull(1), "running");
+        stage.store.requests();
+        assert!(stage.pass(8).await.1.contains("checks are not done"), "{reference:?}");
+        // The list and what the head says; the settings and seven more where none of that is about the head.
+        assert_eq!(stage.store.requests().len(), if reference.1 { 9 } else { 2 }, "{reference:?}");
+        stage.list(&["1.4.0", "1.5.0", "1.6.0"]);
+        stage.acts(9).await;
+        stage.store.kept().pipelines[0].word = "success";
+        for _ in 0..2 {
+            let (action, reason) = stage.pass(9).await;
+            assert!(reason.contains("no check has reported"), "{reference:?}: {action:?} {reason}");
+        }
+        stage.store.kept().protection.required = vec!["pipeline".to_owned()];
+        stage.store.refresh();
+        runs(&stage.store, reference, &stage.store.pull(1), "success");
+        assert_eq!(stage.acts(10).await, Some(Action::Merged), "{reference:?}");
+        assert_eq!(stage.runs(), "1.6.0");
+    }
+}
+
+#[tokio::test]
+async fn jobs_of_merged_results_decide_as_those_of_the_head() {
+    let bench = Bench::new();
+    let opened = bench.open().await;
+    runs(&bench.store, REFS[2], &bench.store.pull(1), "failed");
+    let checks = bench.readiness(&opened).await.unwrap().checks;
+    let states: Vec<_> = checks.iter().map(|check| (check.name.as_str(), check.state)).collect();
+    assert_eq!(states, [("test", CheckState::Failed), ("pipeline", CheckState::Failed)]);
+}
+
+#[tokio::test]
+async fn a_pipeline_whose_commit_is_gone_is_waited_for_and_said() {
+    for setting in ["", "pullRequest: {allowNoChecks: true}\n"] {
+        let stage = Stage::new(GITLAB, &format!("{AUTO}{setting}"));
+        stage.acts(8).await;
+        let (sha, reference) = ("f".repeat(40), REFS[2].0.to_owned());
+        stage.store.kept().pipelines.push(PipelineRow { sha, reference, word: "success", jobs: Vec::new() });
+        let (_, reason) = stage.pass(9).await;
+        let says = "checks are not done: pipeline (the commit that it ran on is gone: run it again)";
+        assert!(reason.contains(says), "{setting}: {reason}");
+        runs(&stage.store, REFS[2], &stage.store.pull(1), "success");
+        assert_eq!(stage.acts(10).await, Some(Action::Merged), "{setting}");
+    }
+}
+
+#[tokio::test]
+async fn what_merged_results_merge_is_asked_for_in_its_turn() {
+    let stage = Passes::new(GITLAB, "  - name: apps\n    files: [apps/**]\n    publish: autoMerge\n");
+    stage.routine("08:00").await;
+    let web = stage.of("apps", "web");
+    let reference = format!("refs/merge-requests/{}/merge", web.number);
+    runs(&stage.store, (&reference, true), &web, "running");
+    let merge = stage.store.kept().pipelines[0].sha.clone();
+    for _ in 0..20 {
+        stage.routine("08:01").await;
+    }
+    let mut asked = std::collections::BTreeSet::new();
+    for _ in 0..20 {
+        let seen = stage.routine("08:02").await;
+        seen.is_quiet();
+        asked.extend(seen.requests);
+    }
+    assert!(asked.iter().any(|line| line.ends_with(&format!("/repository/commits/{merge}"))), "{asked:#?}");
+    let passed = |row: &mut PipelineRow| (row.word, row.jobs[0].1) = ("success", "success");
+    stage.store.kept().pipelines.iter_mut().for_each(passed);
+    for _ in 0..20 {
+        stage.routine("08:03").await;
+    }
+    assert_eq!(stage.of("apps", "web").state, crate::support::forge::Stands::Merged);
 }
 
 #[tokio::test]

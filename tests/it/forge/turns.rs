@@ -46,7 +46,7 @@ pub(super) struct Stage {
 /// What a pass came to, with its requests.
 pub(super) struct Seen {
     pub(super) outcome: Outcome,
-    requests: Vec<String>,
+    pub(super) requests: Vec<String>,
 }
 
 impl Seen {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::rest::{Answer, Asked, answer};
-use super::{CheckRow, Fault, Modes, NOW, Pull, Stands, Store, comment_id, description, drafted};
+use super::{CheckRow, Fault, Modes, NOW, PipelineRow, Pull, Stands, Store, comment_id, description, drafted};
 
 /// The token that is let in.
 pub(crate) const TOKEN: &str = "glpat-hush";
@@ -119,10 +119,26 @@ fn project(store: &Store, asked: &Asked, method: &str, rest: &[&str]) -> Answer 
         ("GET", ["merge_requests"]) => list(store, asked),
         ("POST", ["merge_requests"]) => create(store, asked),
         ("GET", ["repository", "commits", sha, "statuses"]) => {
-            let checks = store.kept().checks.clone();
-            let of_this = checks.iter().enumerate().filter(|(_, check)| check.sha == *sha);
+            let kept = store.kept();
+            let of_this = kept.checks.iter().enumerate().filter(|(_, check)| check.sha == *sha);
+            let mut listed: Vec<Value> = of_this.map(|(id, check)| status(id, check)).collect();
+            let numbered = kept.pipelines.iter().enumerate();
+            listed.extend(numbered.filter(|(_, row)| row.sha == *sha).flat_map(|(at, row)| jobs(at, row)));
             // Small pages, so that whoever reads but one misses something.
-            Answer::page(asked, of_this.map(|(id, check)| status(id, check)).collect(), 2)
+            Answer::page(asked, listed, 2)
+        }
+        ("GET", ["repository", "commits", sha]) => {
+            match store.repository.output(&["rev-list", "--no-walk", "--parents", sha]) {
+                Some(line) => {
+                    let parents: Vec<String> = line.split_whitespace().skip(1).map(str::to_owned).collect();
+                    Answer::of(200, told(sha, &parents))
+                }
+                None => Answer::of(404, json!({ "message": "404 Commit Not Found" })),
+            }
+        }
+        ("GET", ["pipelines", number, "jobs"]) => {
+            let at = number.parse::<usize>().unwrap() - 1;
+            Answer::page(asked, jobs(at, &store.kept().pipelines[at]), 2)
         }
         ("POST", ["statuses", sha]) => set_status(store, asked, sha),
         ("POST", ["repository", "commits"]) => commit(store, asked),
@@ -237,6 +253,18 @@ fn status(id: usize, check: &CheckRow) -> Value {
         "ref": "main", "allow_failure": false, "target_url": null, "created_at": check.at, "finished_at": null,
         "author": user("tagboat"),
     })
+}
+
+/// Returns the jobs of the pipeline in this place.
+fn jobs(at: usize, row: &PipelineRow) -> Vec<Value> {
+    let of_row = |(place, (name, word)): (usize, &(&str, &str))| {
+        json!({
+            "id": 1000 * (at + 1) + place, "sha": row.sha, "name": name, "status": word, "description": null, "ref": row.reference,
+            "pipeline_id": at + 1, "allow_failure": false, "target_url": null, "created_at": NOW, "finished_at": null,
+            "author": user("ada"),
+        })
+    };
+    row.jobs.iter().enumerate().map(of_row).collect()
 }
 
 /// Quick actions are carried out by GitLab wherever a line outside of code begins with one.
@@ -388,11 +416,27 @@ fn last_reviews(pull: &Pull, state: &str) -> impl Iterator<Item = String> {
     last.into_iter().filter(move |(_, word)| *word == state).map(|(who, _)| who)
 }
 
+/// Returns the newest pipeline of a merge request, whichever head that was of, and whether it was of the one that it has.
+fn head_pipeline(store: &Store, pull: &Pull) -> Option<(Value, bool)> {
+    let rows = store.kept().pipelines.clone();
+    let own = format!("refs/merge-requests/{}/", pull.number);
+    let is_own = |row: &PipelineRow| row.reference == pull.head || row.reference.starts_with(&own);
+    let (at, row) = rows.iter().enumerate().rfind(|(_, row)| is_own(row))?;
+    let source = if row.reference == pull.head { "push" } else { "merge_request_event" };
+    let shown = json!({
+        "id": at + 1, "sha": row.sha, "ref": row.reference, "status": row.word, "source": source,
+    });
+    let parents = store.repository.output(&["rev-list", "--no-walk", "--parents", &row.sha]);
+    let is_of_head = row.sha == pull.sha || parents.is_some_and(|parents| parents.contains(&pull.sha));
+    Some((shown, is_of_head))
+}
+
 /// A merge request as it is told alone.
 fn whole(store: &Store, pull: &Pull) -> Value {
     let mut shown = shown(store, pull);
     let conflicts = pull.state == Stands::Open && store.conflicts(pull);
     let is_behind = pull.state == Stands::Open && store.is_behind(pull);
+    let shown_pipeline = head_pipeline(store, pull);
     let mut kept = store.kept();
     let strict = kept.protection.strict;
     let mut latest = std::collections::BTreeMap::new();
@@ -400,7 +444,10 @@ fn whole(store: &Store, pull: &Pull) -> Value {
         latest.insert(check.name.clone(), check.word.clone());
     }
     let has = |word: &str| latest.values().any(|other| other == word);
-    let pipeline = ["failed", "canceled", "running", "pending"].into_iter().find(|word| has(word)).unwrap_or("success");
+    let of_statuses =
+        ["failed", "canceled", "running", "pending"].into_iter().find(|word| has(word)).unwrap_or("success");
+    let of_head = shown_pipeline.as_ref().map(|(_, is_of_head)| *is_of_head);
+    let pipeline = shown_pipeline.as_ref().map_or(of_statuses, |(row, _)| row["status"].as_str().unwrap());
     let required = !kept.protection.required.is_empty();
     let status = if kept.unknown > 0 {
         kept.unknown -= 1;
@@ -413,7 +460,7 @@ fn whole(store: &Store, pull: &Pull) -> Value {
         "conflict"
     } else if strict && is_behind {
         "need_rebase"
-    } else if required && (latest.is_empty() || pipeline != "success") {
+    } else if required && (!of_head.unwrap_or(!latest.is_empty()) || pipeline != "success") {
         "ci_must_pass"
     } else {
         "mergeable"
@@ -422,7 +469,9 @@ fn whole(store: &Store, pull: &Pull) -> Value {
     shown["has_conflicts"] = conflicts.into();
     shown["user"] = json!({ "can_merge": true });
     shown["head_pipeline"] = Value::Null;
-    if !latest.is_empty() {
+    if let Some((row, _)) = shown_pipeline {
+        shown["head_pipeline"] = row;
+    } else if !latest.is_empty() {
         // Statuses from outside alone make up a pipeline of their own.
         let source =
             if kept.checks.iter().any(|check| check.sha == pull.sha && check.is_run) { "push" } else { "external" };

@@ -64,6 +64,16 @@ pub(crate) struct CheckRow {
     pub(crate) is_run: bool,
 }
 
+/// A pipeline of a forge that has such, with the words of its jobs.
+#[derive(Debug, Clone)]
+pub(crate) struct PipelineRow {
+    /// The commit that it ran on.
+    pub(crate) sha: String,
+    pub(crate) reference: String,
+    pub(crate) word: &'static str,
+    pub(crate) jobs: Vec<(&'static str, &'static str)>,
+}
+
 /// A deployment as the forge keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DeploymentRow {
@@ -175,6 +185,8 @@ pub(crate) enum Modes {
 pub(crate) struct Kept {
     pub(crate) pulls: Vec<Pull>,
     pub(crate) checks: Vec<CheckRow>,
+    /// Pipelines, oldest first, where the forge has such: the number of one is its place, from 1.
+    pub(crate) pipelines: Vec<PipelineRow>,
     /// Check runs in suites of their own, oldest first, where the forge has suites.
     pub(crate) suites: Vec<runs::SuiteRow>,
     /// Suites without any check run.
@@ -419,6 +431,12 @@ impl Store {
     /// Whether a pull request has a conflict with its base.
     pub(crate) fn conflicts(&self, pull: &Pull) -> bool {
         self.merged_tree(pull).is_none()
+    }
+
+    /// Makes the commit that merges a pull request into its base, on no branch.
+    pub(crate) fn merge_aside(&self, pull: &Pull) -> String {
+        let tree = self.merged_tree(pull).unwrap();
+        self.repository.git(&["commit-tree", &tree, "-p", &pull.base, "-p", &pull.sha, "-m", "Merged results"])
     }
 
     fn merged_tree(&self, pull: &Pull) -> Option<String> {
