@@ -270,8 +270,13 @@ pub trait Forge: Send + Sync {
     /// where nobody is asked.
     fn releases<'a>(&'a self, source: &'a Source) -> Asked<'a, Option<Vec<Release>>>;
 
-    /// Lists the newest check or status of each name of a commit.
+    /// Lists the newest check or status of each name of a head commit; where several things report by one name, the worst of theirs.
     fn checks<'a>(&'a self, commit: &'a CommitId) -> Asked<'a, Vec<Check>>;
+
+    /// Lists the newest check or status of each name of a commit on a base: what was said of it there comes after what was said of it as a head.
+    fn landed<'a>(&'a self, commit: &'a CommitId) -> Asked<'a, Vec<Check>> {
+        self.checks(commit)
+    }
 
     /// Looks at several pull requests by fewer questions than some for each; without those that cannot be told so. What is told was so at some
     /// moment since they were listed: it says who waits, and not what may be merged.

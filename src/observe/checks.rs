@@ -95,7 +95,7 @@ async fn ask_about(
         Ok(_) if concern == Concern::Gate && !observation.inquiries.has_room(concern) => Err(beyond()),
         Ok(asked) => {
             observation.inquiries.count(concern);
-            asked.forge.checks(&commit).await.map_err(|error| error.to_string())
+            asked.forge.landed(&commit).await.map_err(|error| error.to_string())
         }
     };
     let reports = match repository {

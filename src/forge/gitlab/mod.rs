@@ -236,10 +236,9 @@ impl GitLab {
         reply.granted(&[StatusCode::OK], |reply| self.refused(reply)).map(drop)
     }
 
-    async fn read_checks(&self, commit: &str) -> Result<Vec<Check>, ForgeError> {
+    async fn read_statuses(&self, commit: &str) -> Result<Vec<RawStatus>, ForgeError> {
         let url = self.url(&["repository", "commits", commit, "statuses"], &[("per_page", "100")]);
-        let statuses: Vec<RawStatus> = self.rest.pages(&url, &|reply| self.refused(reply)).await?;
-        Ok(readiness::newest(statuses))
+        self.rest.pages(&url, &|reply| self.refused(reply)).await
     }
 
     async fn write_status(&self, commit: &CommitId, status: &Status) -> Result<(), ForgeError> {
@@ -256,7 +255,7 @@ impl GitLab {
         }
         if reply.status == StatusCode::BAD_REQUEST {
             // GitLab refuses the step from a state to the same one; the text alone cannot be changed then.
-            let checks = self.read_checks(commit.as_str()).await?;
+            let checks = readiness::of_head(self.read_statuses(commit.as_str()).await?);
             if checks.iter().any(|check| check.name == status.context && check.word == state) {
                 return Ok(());
             }
@@ -387,7 +386,11 @@ impl Forge for GitLab {
     }
 
     fn checks<'a>(&'a self, commit: &'a CommitId) -> Asked<'a, Vec<Check>> {
-        Box::pin(self.read_checks(commit.as_str()))
+        Box::pin(async move { Ok(readiness::of_head(self.read_statuses(commit.as_str()).await?)) })
+    }
+
+    fn landed<'a>(&'a self, commit: &'a CommitId) -> Asked<'a, Vec<Check>> {
+        Box::pin(async move { Ok(readiness::of_base(self.read_statuses(commit.as_str()).await?)) })
     }
 
     fn is_unreported<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, bool> {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::forge::drafts;
 use crate::model::commit::CommitId;
 use crate::model::environment::BranchName;
+use crate::model::gate::GateName;
 use crate::model::marker;
 use crate::model::pull_request::{Check, CheckState, Number, PullRequest, State};
 
@@ -122,6 +123,11 @@ pub(super) struct RawStatus {
     pub(super) id: u64,
     pub(super) name: String,
     pub(super) status: String,
+    /// The branch, or the ref of a merge request, whose pipeline it is of.
+    #[serde(rename = "ref")]
+    pub(super) reference: Option<String>,
+    /// The pipeline; older versions do not tell, nor does a pipeline's own list of jobs.
+    pub(super) pipeline_id: Option<u64>,
     description: Option<String>,
     #[serde(default)]
     allow_failure: bool,
@@ -130,6 +136,11 @@ pub(super) struct RawStatus {
 }
 
 impl RawStatus {
+    /// Whether it came from outside, as Tagboat's own do: GitLab files it under whichever pipeline of the commit is the newest. Jobs have no text.
+    pub(super) fn is_from_outside(&self) -> bool {
+        GateName::of_context(&self.name).is_some() || self.description.as_ref().is_some_and(|text| !text.is_empty())
+    }
+
     /// Turns it into the plain noun.
     pub(super) fn into_plain(self) -> Check {
         let state = if self.allow_failure && matches!(self.status.as_str(), "failed" | "canceled" | "manual") {

@@ -116,7 +116,7 @@ impl GitLab {
         if ran == Ran::OnMerge {
             let url = self.url(&["pipelines", &pipeline.id.to_string(), "jobs"], &[("per_page", "100")]);
             let jobs: Vec<RawStatus> = self.rest.pages(&url, &|reply| self.refused(reply)).await?;
-            checks.extend(newest(jobs));
+            checks.extend(of_head(jobs));
         }
         // Of what came from outside Tagboat's own statuses alone are no check of the change.
         let is_ours = pipeline.is_external() && checks.iter().all(|check| check.gate().is_some());
@@ -224,18 +224,45 @@ enum Ran {
     Elsewhere,
 }
 
-/// Keeps the newest status of each name.
-pub(super) fn newest(statuses: Vec<RawStatus>) -> Vec<Check> {
-    let mut newest: BTreeMap<String, RawStatus> = BTreeMap::new();
-    for status in statuses {
-        match newest.get(&status.name) {
-            Some(known) if known.id > status.id => {}
+/// Keeps the newest status of each name of a commit on the base: what a pipeline said of it there comes after what one said of it as a head.
+pub(super) fn of_base(statuses: Vec<RawStatus>) -> Vec<Check> {
+    let newest = newest(statuses, |one| one.name.clone(), |one| one.id);
+    newest.into_iter().map(RawStatus::into_plain).collect()
+}
+
+/// Keeps one status of each name of a head. Its branch has a pipeline, and its merge request has another with jobs of the same names: the worst
+/// counts. On the same ref a pipeline takes the place of an earlier one.
+pub(super) fn of_head(statuses: Vec<RawStatus>) -> Vec<Check> {
+    let of_ref = newest(statuses, |one| (one.name.clone(), one.reference.clone()), |one| (one.pipeline_id, one.id));
+    let by_whom = |one: &RawStatus| (one.name.clone(), one.reference.clone().filter(|_| !one.is_from_outside()));
+    let mut worst: BTreeMap<String, Check> = BTreeMap::new();
+    for check in newest(of_ref, by_whom, |one| one.id).into_iter().map(RawStatus::into_plain) {
+        match worst.get(&check.name) {
+            Some(known) if known.state > check.state => {}
             _ => {
-                newest.insert(status.name.clone(), status);
+                worst.insert(check.name.clone(), check);
             }
         }
     }
-    newest.into_values().map(RawStatus::into_plain).collect()
+    worst.into_values().collect()
+}
+
+/// Keeps of each the one of the highest age.
+fn newest<K: Ord, A: Ord>(
+    statuses: Vec<RawStatus>,
+    of: impl Fn(&RawStatus) -> K,
+    age: impl Fn(&RawStatus) -> A,
+) -> Vec<RawStatus> {
+    let mut newest: BTreeMap<K, RawStatus> = BTreeMap::new();
+    for status in statuses {
+        match newest.get(&of(&status)) {
+            Some(known) if age(known) > age(&status) => {}
+            _ => {
+                newest.insert(of(&status), status);
+            }
+        }
+    }
+    newest.into_values().collect()
 }
 
 /// Tells where a merge request stands with the merge train: on it, or waiting to be put there, is one that GitLab merges by itself.
@@ -309,14 +336,10 @@ mod tests {
 
     #[test]
     fn the_newest_of_a_name_counts_and_what_may_fail_passes() {
-        let statuses = serde_json::from_str(
-            r#"[{"id":2,"name":"test","status":"success"},{"id":1,"name":"test","status":"failed"},
+        let statuses = r#"[{"id":2,"name":"test","status":"success"},{"id":1,"name":"test","status":"failed"},
                 {"id":3,"name":"lint","status":"failed","allow_failure":true},
                 {"id":4,"name":"deploy","status":"manual"},{"id":5,"name":"e2e","status":"canceled"},
-                {"id":6,"name":"new","status":"invented"}]"#,
-        );
-        let states: Vec<(String, CheckState)> =
-            newest(statuses.unwrap()).into_iter().map(|check| (check.name, check.state)).collect();
+                {"id":6,"name":"new","status":"invented"}]"#;
         let expected = [
             ("deploy", CheckState::Failed),
             ("e2e", CheckState::Failed),
@@ -324,7 +347,50 @@ mod tests {
             ("new", CheckState::Pending),
             ("test", CheckState::Passed),
         ];
-        assert_eq!(states, expected.map(|(name, state)| (name.to_owned(), state)));
+        for reading in [of_head, of_base] {
+            let read = reading(serde_json::from_str(statuses).unwrap());
+            let states: Vec<_> = read.iter().map(|check| (check.name.as_str(), check.state)).collect();
+            assert_eq!(states, expected);
+        }
+    }
+
+    /// Each row is a pipeline, the letter of its ref, a state, and a text; the place is the age.
+    #[test]
+    fn what_failed_in_any_pipeline_of_a_head_has_failed_and_on_the_base_the_newest_counts() {
+        use CheckState::{Failed, Passed, Pending};
+        type Row<'a> = (u64, &'a str, &'a str, Option<&'a str>);
+        let of = |name: &str, rows: &[Row<'_>]| {
+            let statuses = || {
+                let row = |(id, (pipeline, reference, status, text)): (usize, &Row<'_>)| {
+                    let row = serde_json::json!({
+                        "id": id, "name": name, "status": status, "ref": reference, "pipeline_id": pipeline, "description": text,
+                    });
+                    serde_json::from_value(row).unwrap()
+                };
+                rows.iter().enumerate().map(row).collect::<Vec<RawStatus>>()
+            };
+            let state = |checks: Vec<Check>| checks.iter().map(|check| check.state).collect::<Vec<_>>();
+            (state(of_head(statuses())), state(of_base(statuses())))
+        };
+        let job = |rows: &[(u64, &str, &str)]| {
+            let rows: Vec<Row<'_>> = rows.iter().map(|(at, of, status)| (*at, *of, *status, None)).collect();
+            of("test", &rows)
+        };
+        assert_eq!(job(&[(6, "a", "failed"), (7, "b", "success")]), (vec![Failed], vec![Passed]));
+        assert_eq!(job(&[(6, "a", "success"), (7, "b", "failed")]), (vec![Failed], vec![Failed]));
+        assert_eq!(job(&[(6, "a", "running"), (7, "b", "success")]), (vec![Pending], vec![Passed]));
+        assert_eq!(job(&[(6, "a", "failed"), (7, "b", "running")]), (vec![Failed], vec![Pending]));
+        // A job is begun again, and a whole pipeline is.
+        assert_eq!(job(&[(6, "a", "failed"), (7, "b", "success"), (6, "a", "success")]).0, [Passed]);
+        assert_eq!(job(&[(6, "a", "failed"), (8, "a", "success")]).0, [Passed]);
+        assert_eq!(job(&[(6, "a", "failed"), (8, "a", "failed"), (6, "a", "success")]).0, [Failed]);
+        // What comes from outside is filed under another pipeline when there is one.
+        for (name, text) in [("jenkins", Some("done")), ("tagboat/soak", None), ("tagboat/soak", Some("passed"))] {
+            let rows = [(6, "a", "failed", text), (7, "b", "success", text)];
+            assert_eq!(of(name, &rows), (vec![Passed], vec![Passed]), "{name}");
+        }
+        let mixed = [(6, "a", "failed", Some("at first")), (8, "a", "success", None), (7, "b", "success", None)];
+        assert_eq!(of("jenkins", &mixed).0, [Passed]);
     }
 
     #[test]

@@ -337,6 +337,43 @@ async fn what_merged_results_merge_is_asked_for_in_its_turn() {
     assert_eq!(stage.of("apps", "web").state, crate::support::forge::Stands::Merged);
 }
 
+/// Without rules that say otherwise GitLab runs a pipeline of the branch, and one of its merge request.
+#[tokio::test]
+async fn what_failed_in_another_pipeline_of_the_head_is_not_hidden() {
+    for (of_branch, of_request) in [("failed", "success"), ("success", "failed")] {
+        let stage = Stage::new(GITLAB, AUTO);
+        stage.acts(8).await;
+        let pull = stage.store.pull(1);
+        for (reference, word) in [(REFS[0], of_branch), (REFS[1], of_request)] {
+            runs(&stage.store, reference, &pull, word);
+        }
+        let (action, reason) = stage.pass(9).await;
+        assert!(reason.contains("checks failed: test (failed)"), "{action:?} {reason}");
+        // The one that failed is run again.
+        let again = if of_branch == "failed" { REFS[0] } else { REFS[1] };
+        runs(&stage.store, again, &pull, "success");
+        assert_eq!(stage.acts(9).await, Some(Action::Merged));
+    }
+}
+
+/// A base that is fast-forwarded has the very commit of the merge request, on which a pipeline was cancelled when it was merged.
+#[tokio::test]
+async fn what_was_cancelled_on_a_head_fails_nothing_on_the_base() {
+    let environments = "  - name: dev\n    files: [dev/**]\n    publish: commit\n    onFailure: {checks: [e2e], within: 20h}\n  - name: \
+                        staging\n    files: [staging/**]\n    after: dev\n    publish: commit\n    gates: {checks: [e2e]}\n";
+    let stage = Passes::new(GITLAB, environments);
+    stage.routine("08:00").await;
+    let sha = stage.brought("dev/site.yaml");
+    for (reference, word) in [("refs/merge-requests/7/head", "canceled"), ("main", "success")] {
+        let row = PipelineRow { sha: sha.clone(), reference: reference.to_owned(), word, jobs: vec![("e2e", word)] };
+        stage.store.kept().pipelines.push(row);
+    }
+    for _ in 0..4 {
+        stage.routine("08:01").await;
+    }
+    assert_eq!((stage.runs("dev/site.yaml").as_str(), stage.runs("staging/site.yaml").as_str()), ("1.5.0", "1.5.0"));
+}
+
 #[tokio::test]
 async fn an_open_one_below_a_hundred_newer_ones_is_listed_and_forks_are_not() {
     let bench = Bench::new();

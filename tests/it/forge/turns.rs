@@ -136,11 +136,11 @@ impl Stage {
         self.store.rewind(pull.number, pull.updated);
     }
 
-    fn brought(&self, file: &str) -> String {
+    pub(super) fn brought(&self, file: &str) -> String {
         self.store.repository.git(&["log", "-1", "--first-parent", "--format=%H", "main", "--", file])
     }
 
-    fn runs(&self, file: &str) -> String {
+    pub(super) fn runs(&self, file: &str) -> String {
         let text = String::from_utf8(self.store.repository.show("main", file)).unwrap();
         text.trim_end().rsplit(':').next().unwrap().to_owned()
     }
