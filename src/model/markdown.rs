@@ -18,18 +18,50 @@ fn shown(text: &str, longest: usize) -> impl Iterator<Item = char> {
     text[..end.unwrap_or(text.len())].chars().chain(end.map(|_| CUT))
 }
 
-/// Writes a text from outside as code, which no forge looks into for mentions, links or HTML.
+/// How the words begin behind which GitLab closes issues, and what may stand between the two.
+const CLOSING: [&str; 5] = ["clos", "fix", "resolv", "implement", "issue"];
+
+/// Writes a text from outside as code, which no forge looks into for mentions, links or HTML. GitLab looks there for what closes issues: a word
+/// joiner keeps a reference from being one, and whatever closes nothing stays as it is, so that it can be copied.
 pub fn code(text: &str) -> String {
-    let shown: String = shown(text, LONGEST_CODE)
-        .map(|character| match character {
+    let mut written = String::new();
+    let mut before = '\0';
+    let mut rest = shown(text, LONGEST_CODE).peekable();
+    while let Some(character) = rest.next() {
+        let next = rest.peek().copied().unwrap_or_default();
+        let is_address = character == '/' && before == ':';
+        let is_bracket = before == '[' && character.is_ascii_alphabetic();
+        let is_number = character == '-' && next.is_ascii_digit();
+        let is_reference = is_address || is_bracket || (is_number && ends_as_key(&written));
+        if is_reference && stands_behind_closing(&written) {
+            written.push('\u{2060}');
+        }
+        before = character;
+        written.push(match character {
             '`' => '\'',
             '|' => '¦',
             '\n' | '\r' | '\t' => ' ',
             other if other.is_control() => '\u{fffd}',
             other => other,
-        })
-        .collect();
-    if shown.is_empty() { String::new() } else { format!("`{shown}`") }
+        });
+        if matches!(character, '#' | '!') && next.is_ascii_digit() {
+            written.push('\u{2060}');
+        }
+    }
+    if written.is_empty() { String::new() } else { format!("`{written}`") }
+}
+
+/// Whether a text ends in what may be the name of a project of Jira's.
+fn ends_as_key(written: &str) -> bool {
+    let word = written.rsplit(' ').next().unwrap_or_default();
+    let is_of_key = |letter: char| letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_';
+    word.starts_with(|letter: char| letter.is_ascii_uppercase()) && word.chars().all(is_of_key)
+}
+
+/// Whether the last word of a text stands behind one that closes what is named.
+fn stands_behind_closing(written: &str) -> bool {
+    let before = written.rsplit(' ').filter(|word| !word.is_empty()).nth(1).map(str::to_ascii_lowercase);
+    before.is_some_and(|before| CLOSING.iter().any(|word| before.contains(word)))
 }
 
 /// Writes a text from outside as prose in which nothing means anything.
@@ -132,6 +164,39 @@ mod tests {
         assert!(!plain("<!-- tagboat: {} -->").contains("<!--"));
         assert_eq!(plain("/merge and /close\n/close a/b"), "\u{2060}/merge and \u{2060}/close \u{2060}/close a/b");
         assert_eq!(code("/merge\n/close"), "`/merge /close`");
+    }
+
+    /// As GitLab reads a description: raw, and with code in it.
+    #[test]
+    fn code_closes_nothing_and_is_copied_as_it_is_where_it_could_not() {
+        let reference = r"(?:[\w./-]*#\d+|!\d+|https?://\S+|[A-Z][A-Z0-9_]+-\d+|\[\w+:\d+\])";
+        let words = r"(?:[Cc]los(?:e[sd]?|ing)|[Ff]ix(?:e[sd]|ing)?|[Rr]esolv(?:e[sd]?|ing)|[Ii]mplement(?:s|ed|ing)?)";
+        let closing = regex::Regex::new(&format!(r"\b{words}:? +(?:issues? +)?{reference}")).unwrap();
+        for text in [
+            "prod/closes #7, !3 @ada.yaml",
+            "Fixes: acme/web#7",
+            "resolves issues #7",
+            "implement !3",
+            "closing https://forge.example/acme/web/-/issues/7",
+            "closed ACME-7",
+            "closes AB2-7",
+            "fixed\tACME-7",
+            "resolve [issue:7]",
+        ] {
+            assert!(closing.is_match(&text.replace('\t', " ")), "{text} is a case");
+            let written = code(text);
+            assert!(!closing.is_match(&written), "{written}");
+            assert_eq!(written.replace('\u{2060}', ""), format!("`{}`", text.replace('\t', " ")));
+        }
+        for text in [
+            "apps/web/prefix/RC-1.yaml",
+            "registry.acme.example:5000/acme/web:1.5.0-1@sha256:0123",
+            "https://forge.example/acme/gitops/pulls/7",
+            "tagboat rollback web --env prod --reason 'fixes the hole!' --to RC-1 --repo https://forge.example/a.git",
+            "docs/C# and so on/web.yaml",
+        ] {
+            assert_eq!(code(text), format!("`{text}`"));
+        }
     }
 
     #[test]

@@ -403,6 +403,7 @@ macro_rules! scenarios {
                 titles_bodies_and_messages_follow_the_templates
                 a_title_that_begins_as_a_draft_s_makes_no_draft
                 what_stays_a_draft_says_that_a_person_marks_it_as_ready
+                the_name_of_a_file_closes_nothing
                 release_notes_of_the_same_forge_are_told_once_and_mean_nothing
                 release_notes_that_cannot_be_had_hold_nothing_up
                 release_notes_of_many_images_are_asked_for_ten_times_in_a_pass

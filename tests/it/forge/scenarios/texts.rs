@@ -33,6 +33,18 @@ pub(in crate::forge) async fn titles_bodies_and_messages_follow_the_templates(ki
     assert_eq!(stage.requests().1, Vec::<String>::new());
 }
 
+/// GitLab looks for closing keywords in the description as it is written, also within code.
+pub(in crate::forge) async fn the_name_of_a_file_closes_nothing(kind: Kind) {
+    let stage = Stage::new(kind, PLAIN);
+    stage.push("main", "prod/closes #7, !3.yaml", &manifest("1.4.0"));
+    assert_eq!(stage.acts(8).await, Some(Action::Opened));
+    let body = stage.only().body;
+    assert!(body.contains("`prod/closes #\u{2060}7, !\u{2060}3.yaml`") && !body.contains("#7"), "{body}");
+    stage.requests();
+    assert_eq!(stage.acts(9).await, Some(Action::Unchanged));
+    assert_eq!(stage.requests().1, Vec::<String>::new());
+}
+
 pub(in crate::forge) async fn release_notes_of_the_same_forge_are_told_once_and_mean_nothing(kind: Kind) {
     let stage = Stage::new(kind, PLAIN);
     let host = stage.address.strip_prefix("http://").unwrap();
