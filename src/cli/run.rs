@@ -41,8 +41,8 @@ pub(super) fn run(session: &Session, arguments: &Run) -> Outcome {
         end = End::default();
         passed = pass(session, arguments, &service, &kept, &mut end);
     }
-    // A dry run has tried too little for what it was given to be left to others.
-    if !(arguments.dry_run && end.is_without_errors) {
+    // A dry run leaves what it was given by earlier runs as it is, and has tried too little to leave anything itself.
+    if !arguments.dry_run {
         kept_of_apps.end(end.is_without_errors);
     }
     passed

@@ -162,6 +162,11 @@ impl Rest {
         Self { desk, owner, ..self }
     }
 
+    /// Returns what need not be asked in the pass.
+    pub(super) fn turn(&self) -> &Turn {
+        &self.desk.turn
+    }
+
     /// Returns the same for one pass.
     pub(super) fn until(&self, ends: PassEnd, turn: Turn) -> Self {
         Self { desk: self.desk.until(ends, turn), ..self.clone() }

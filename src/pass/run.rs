@@ -281,8 +281,10 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>, rebased: &Rebased) -> Resu
         if run.mode == Mode::Act && outcome.commits.is_empty() {
             deployments::tell(&run.publishing, run.cache, &config, &mut outcome).await;
         }
-        // What a dry run foresees, a run would not do on what it was not told itself either.
-        let would_act = run.mode == Mode::DryRun && outcome.proposals.iter().any(|proposal| proposal.action.acts());
+        // What a dry run foresees, a run would not do on what it was not told itself either. Of what the forge is to merge, and may have in
+        // hand already, who foresees it has said so.
+        let would_act = |proposal: &Proposal| proposal.action.acts() && proposal.action != Action::Enqueued;
+        let would_act = run.mode == Mode::DryRun && outcome.proposals.iter().any(would_act);
         if run.turn.is_stale() || (would_act && !run.turn.may_act()) {
             return Ok(Once::Stale);
         }

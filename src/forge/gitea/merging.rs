@@ -151,7 +151,7 @@ impl Gitea {
             let reply = self.rest.read(self.url(&[], &[])).await?;
             reply.granted(&[StatusCode::OK], |reply| self.refused(reply))?.json()
         };
-        self.settings.of(&(), asked).await
+        self.settings.of(self.rest.turn(), &(), asked).await
     }
 }
 

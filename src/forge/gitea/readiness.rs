@@ -99,7 +99,7 @@ impl Gitea {
             let rule = self.read_rule(&protected).await?;
             Ok((protected, rule))
         };
-        self.rules.of(base, asked).await
+        self.rules.of(self.rest.turn(), base, asked).await
     }
 
     /// Asks for the whole rule; `None` where the token may not know it: what else it demands is then left to the merge itself.

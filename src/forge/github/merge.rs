@@ -192,7 +192,7 @@ impl GitHub {
             let answer = self.transport.get_as::<raw::Repository>(&self.url(&[], &[])).await?;
             if answer.status == StatusCode::OK { answer.json() } else { Err(answer.refusal("to show the repository")) }
         };
-        self.settings.of(&(), asked).await
+        self.settings.of(self.transport.turn(), &(), asked).await
     }
 
     /// Asks what GraphQL calls a pull request, and how it stands with the queue.

@@ -92,7 +92,7 @@ impl GitHub {
     /// Reads what rulesets and branch protection ask for, once for all pull requests; whoever may read the repository may read both, and nobody has to
     /// be its administrator for that.
     pub(super) async fn asked_of(&self, base: &str) -> Result<Asked, ForgeError> {
-        self.rules.of(&base.to_owned(), self.read_rules(base)).await
+        self.rules.of(self.transport.turn(), &base.to_owned(), self.read_rules(base)).await
     }
 
     async fn read_rules(&self, base: &str) -> Result<Asked, ForgeError> {

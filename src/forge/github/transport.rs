@@ -156,6 +156,11 @@ impl Transport {
         Self { desk, owner, base, identity: Arc::new(identity), clock, repository }
     }
 
+    /// Returns what need not be asked in the pass.
+    pub(super) fn turn(&self) -> &Turn {
+        &self.desk.turn
+    }
+
     /// Asks in common with others.
     pub(super) fn at(self, desk: Desk) -> Self {
         let owner = desk.owner();

@@ -83,7 +83,7 @@ impl GitLab {
             }
             reply.granted(&[StatusCode::OK], |reply| self.refused(reply))?.json().map(Some)
         };
-        let commit = self.merges.of(&pipeline.sha, asked).await?;
+        let commit = self.merges.of(self.rest.turn(), &pipeline.sha, asked).await?;
         Ok(match commit {
             None => Ran::OnGone,
             Some(commit) if commit.parent_ids.iter().any(|parent| parent == head) => Ran::OnMerge,
@@ -103,7 +103,7 @@ impl GitLab {
             let reply = self.rest.read_as::<RawProject>(self.url(&[], &[])).await?;
             reply.granted(&[StatusCode::OK], |reply| self.refused(reply))?.json()
         };
-        self.settings.of(&(), asked).await
+        self.settings.of(self.rest.turn(), &(), asked).await
     }
 
     /// Adds the head pipeline; where it ran on the merge with the base, its jobs are not among those of the head.

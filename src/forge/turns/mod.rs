@@ -160,6 +160,8 @@ struct State {
     has_recalled: bool,
     /// Whether something was to be done then.
     is_stale: bool,
+    /// How often the pass has begun again.
+    times_begun_again: u32,
     /// What is asked in this pass, by who asks: the question whose answer is the oldest.
     due: HashMap<u64, Question>,
 }
@@ -236,7 +238,13 @@ impl Turn {
             let mut state = pass.state();
             pass.stir(&mut state);
             (state.has_recalled, state.is_stale) = (false, false);
+            state.times_begun_again += 1;
         }
+    }
+
+    /// Returns how often the pass has begun again: what was taken from an answer before that counts for nothing since.
+    pub(super) fn times_begun_again(&self) -> u32 {
+        self.0.as_ref().map_or(0, |pass| pass.state().times_begun_again)
     }
 
     /// Returns what was told to the pass before, unless it is to be asked.

@@ -112,7 +112,7 @@ impl Opened {
         service: &'a Service,
         environment: &'a Environment,
     ) -> impl Fn(&str) -> Result<Neighbour, Unseen> + Sync + 'a {
-        let clients = self.clients.until(self.clients.ends());
+        let clients = self.clients.clone();
         move |text| neighbour(text, Regard::Beside(Some(&self.url)), service, environment, &clients)
     }
 }

@@ -191,6 +191,16 @@ pub(super) async fn foresee(
         (Verdict::Ready, Some(true)) => (Verdict::Behind, false),
         (verdict, wants_tip) => (verdict, wants_tip.is_none()),
     };
+    // Where it would be done, it is asked about first, as [`merge`] does.
+    let acts = match &verdict {
+        Verdict::Ready => true,
+        Verdict::Behind => !place.rebased.has(place.branch),
+        Verdict::MayArm(_) => !pull_request.is_surely_armed(),
+        Verdict::Held | Verdict::Waits(_) | Verdict::Left(_) | Verdict::Queued => false,
+    };
+    if acts && !place.turn.may_act() {
+        return Ok(());
+    }
     match verdict {
         Verdict::Behind if place.rebased.has(place.branch) => course.reason = Some(BEHIND_ANOTHER.to_owned()),
         Verdict::Behind => {

@@ -411,3 +411,8 @@ async fn a_gate_that_the_base_requires_holds_nobody_up_where_it_is_not_asked() {
 async fn what_it_merges_by_itself_keeps_its_record() {
     crate::forge::scenarios::merging::what_a_forge_merges_by_itself_keeps_its_record(GITEA, "build").await;
 }
+
+#[tokio::test]
+async fn nothing_is_merged_on_rules_that_were_told_before() {
+    super::turns::nothing_is_merged_on_rules_that_were_told_before(GITEA).await;
+}

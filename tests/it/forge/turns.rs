@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use tagboat::forge::turns::{Impulse, Turns};
+use tagboat::forge::turns::{Impulse, Turn, Turns};
 use tagboat::git::Remote;
 use tagboat::git::access::Access;
 use tagboat::git::mirror::Mirror;
@@ -69,11 +69,12 @@ impl Seen {
 
 impl Stage {
     pub(super) fn new(kind: Kind, environments: &str) -> Self {
-        let mut config =
-            "version: 1\nimages:\n  - match: ghcr.io/acme/*\n    semver: 1.x\npullRequest: {rebase: conflict}\n\
-                          environments:\n"
-                .to_owned();
-        write!(config, "{environments}").unwrap();
+        Self::styled(kind, "{rebase: conflict}", environments)
+    }
+
+    fn styled(kind: Kind, style: &str, environments: &str) -> Self {
+        let mut config = "version: 1\nimages:\n  - match: ghcr.io/acme/*\n    semver: 1.x\n".to_owned();
+        write!(config, "pullRequest: {style}\nenvironments:\n{environments}").unwrap();
         let mut files = vec![(".tagboat.yaml".to_owned(), config)];
         let tags = MemoryTags::default();
         let others = ["dev", "staging", "live"].map(|folder| (folder, "site"));
@@ -98,7 +99,19 @@ impl Stage {
     }
 
     async fn try_pass(&self, impulse: Impulse, time: &str) -> Seen {
-        let turn = self.turns.begin("acme/gitops", impulse);
+        self.pass_as(self.turns.begin("acme/gitops", impulse), Mode::Act, time).await
+    }
+
+    /// Foresees what the next pass would do, in a process of its own.
+    async fn foresee(&self, time: &str) -> Seen {
+        let (turns, now) = (Arc::<Turns>::default(), NOW.parse().unwrap());
+        if let Some(bytes) = self.turns.kept("acme/gitops", now, None) {
+            turns.restore("acme/gitops", &bytes, now);
+        }
+        self.pass_as(turns.begin("acme/gitops", Impulse::Routine), Mode::DryRun, time).await
+    }
+
+    async fn pass_as(&self, turn: Turn, mode: Mode, time: &str) -> Seen {
         let url = RemoteUrl::from_path(&self.store.repository.folder);
         let mirror = Mirror::open(&self.scratch.path("mirror"), url, Access::None, environment(None)).unwrap();
         self.store.requests();
@@ -108,7 +121,7 @@ impl Stage {
             now: &format!("2026-11-20T{time}:00Z"),
             publishing: Publishing::Forge((self.forge)(turn.clone())),
         };
-        let outcome = passing.pass_in(turn, &tagboat::pass::setup::no_cache(), Mode::Act).await;
+        let outcome = passing.pass_in(turn, &tagboat::pass::setup::no_cache(), mode).await;
         Seen { outcome, requests: self.store.requests() }
     }
 
@@ -303,6 +316,73 @@ pub(super) async fn nothing_is_merged_on_a_success_that_was_told_before(kind: Ki
     assert_eq!(stage.of("live", "site").state, Stands::Merged);
 }
 
+/// What the base requires is remembered of one that a person holds up, and requires more by the time that the check of another passes.
+pub(super) async fn nothing_is_merged_on_rules_that_were_told_before(kind: Kind) {
+    let apps = "  - name: apps\n    files: [apps/**]\n    publish: autoMerge\n";
+    let [passed, running, _] = kind.words;
+    for passes in 0..3 {
+        let stage = Stage::new(kind, apps);
+        stage.routine("08:00").await;
+        stage.report(&stage.of("apps", "web").sha, "build", running);
+        stage.report(&stage.of("apps", "api").sha, "build", passed);
+        stage.review(&stage.of("apps", "api"), kind.reviews[1]);
+        for _ in 0..3 {
+            stage.routine("08:01").await;
+        }
+        for _ in 0..passes {
+            stage.routine("08:02").await.is_quiet();
+        }
+        stage.store.kept().protection = Protection { required: vec!["sec".to_owned()], ..Protection::default() };
+        stage.report(&stage.of("apps", "web").sha, "build", passed);
+        for _ in 0..12 {
+            let seen = stage.routine("08:03").await;
+            assert!(seen.writes().is_empty(), "{passes}: {:#?}", seen.requests);
+        }
+    }
+}
+
+/// Whichever question's turn it is when all that waits turns green.
+pub(super) async fn a_dry_run_foresees_what_a_pass_would_do_and_asks_for_no_more(kind: Kind) {
+    let apps = "  - name: apps\n    files: [apps/**]\n    publish: autoMerge\n";
+    let [passed, running, _] = kind.words;
+    let actions = |seen: &Seen| seen.outcome.proposals.iter().map(|one| one.action).collect::<Vec<Action>>();
+    for turn in 0..APPS.len() {
+        let stage = Stage::styled(kind, "{rebase: needed}", apps);
+        stage.routine("08:00").await;
+        APPS.iter().for_each(|app| stage.report(&stage.of("apps", app).sha, "build", running));
+        stage.store.kept().protection = Protection { strict: true, ..Protection::default() };
+        stage.store.repository.land("main", &[("readme", "moved")], "By hand", 2);
+        for _ in 0..3 + turn {
+            stage.routine("08:01").await;
+        }
+        let dry = stage.foresee("08:02").await;
+        dry.is_quiet();
+        assert_eq!(stage.foresee("08:02").await.requests, dry.requests, "it leaves everything as it is");
+        assert_eq!(stage.routine("08:02").await.requests, dry.requests);
+        APPS.iter().for_each(|app| stage.report(&stage.of("apps", app).sha, "build", passed));
+        for passes in 0.. {
+            let (dry, seen) = (stage.foresee("08:03").await, stage.routine("08:03").await);
+            assert_eq!(actions(&dry), actions(&seen));
+            if actions(&dry).contains(&Action::Updated) {
+                break;
+            }
+            assert!(passes <= 2 * APPS.len(), "its turn never came");
+        }
+    }
+    // What the forge has in hand already it need not be asked about all at once.
+    let stage = Stage::styled(kind, "{rebase: conflict, nativeAutoMerge: true}", apps);
+    stage.routine("08:00").await;
+    APPS.iter().for_each(|app| stage.report(&stage.of("apps", app).sha, "build", running));
+    stage.store.kept().protection.required = vec!["build".to_owned()];
+    for _ in 0..30 {
+        stage.routine("08:01").await;
+    }
+    assert_eq!(stage.store.kept().armed.len(), APPS.len());
+    let dry = stage.foresee("08:02").await;
+    dry.is_quiet();
+    assert_eq!(actions(&dry), [Action::Enqueued; 4]);
+}
+
 /// The check is remembered as passed while the soak lasts, and has failed when that is over.
 pub(super) async fn nothing_is_committed_on_a_success_that_was_told_before(kind: Kind) {
     let environments = "  - name: dev\n    files: [dev/**]\n    publish: commit\n  - name: staging\n    files: [staging/**]\n    \
@@ -381,6 +461,7 @@ macro_rules! turns {
             nothing_is_committed_on_a_success_that_was_told_before
             what_could_not_be_asked_is_asked_by_the_next_pass
             passes_of_processes_that_follow_each_other_ask_twice_at_most
+            a_dry_run_foresees_what_a_pass_would_do_and_asks_for_no_more
         }
     };
     (@ $kind:expr; $($name:ident)*) => {
