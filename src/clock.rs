@@ -85,6 +85,27 @@ impl Clock for FixedClock {
     }
 }
 
+/// A clock that showed a given moment when it was made, and goes on from there, whoever sets the machine's time: what has really passed
+/// since a pass began.
+#[derive(Debug, Clone, Copy)]
+pub struct ClockFrom {
+    moment: Timestamp,
+    start: Instant,
+}
+
+impl ClockFrom {
+    /// Makes a clock that shows a moment now.
+    pub fn at(moment: Timestamp) -> Self {
+        Self { moment, start: Instant::now() }
+    }
+}
+
+impl Clock for ClockFrom {
+    fn now(&self) -> Timestamp {
+        self.moment.checked_add(self.start.elapsed()).unwrap_or(Timestamp::MAX)
+    }
+}
+
 /// A clock on which nothing passes but what somebody waits for, and that at once: hours of patience take a test no time.
 #[derive(Debug)]
 pub struct SkippingClock {

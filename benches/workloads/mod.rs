@@ -165,6 +165,7 @@ pub(crate) fn pass(remote: &Arc<dyn Remote>, tags: &MemoryTags) -> usize {
         cache: &tagboat::pass::setup::no_cache(),
         limits: &Limits::default(),
         now: "2026-11-20T09:00:00Z".parse().unwrap(),
+        clock: &tagboat::clock::FixedClock("2026-11-20T09:00:00Z".parse().unwrap()),
         detail: tagboat::pass::Detail::EveryTag,
         only: &[],
         mode: Mode::DryRun,

@@ -8,7 +8,7 @@ use crate::cli::arguments::Run;
 use crate::cli::output::{Failure, note};
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, ClockFrom, SystemClock};
 use crate::config::service::Service;
 use crate::model::image::Written;
 use crate::pass::PassError;
@@ -80,6 +80,7 @@ fn pass(session: &Session, arguments: &Run, service: &Service, kept: &OnceCell<A
     let bar = Bar::new(session.common.quiet);
     let warned = std::sync::Once::new();
     let runtime = session.runtime()?;
+    let now = arguments.at.at.unwrap_or_else(|| SystemClock.now());
     let outcome = runtime.block_on(run::run(&run::Run {
         remote: Arc::clone(remote),
         branch,
@@ -89,7 +90,8 @@ fn pass(session: &Session, arguments: &Run, service: &Service, kept: &OnceCell<A
         sources: &setup::sources(service, &session.environment),
         cache,
         limits: &setup::limits(service),
-        now: arguments.at.at.unwrap_or_else(|| SystemClock.now()),
+        now,
+        clock: &ClockFrom::at(now),
         publishing: publishing.clone(),
         detail: session.detail(),
         only: &only,

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, FixedClock};
 use crate::config::environment::Environment;
 use crate::forge::Forge;
 use crate::git::mirror::Mirror;
@@ -169,6 +169,7 @@ impl Stage<'_> {
             cache: &setup::no_cache(),
             limits: &setup::limits(&service),
             now,
+            clock: &FixedClock(now),
             publishing: Publishing::Forge(Arc::clone(&self.reconciler) as Arc<dyn Forge>),
             detail: Detail::EveryTag,
             only: &[],

@@ -231,3 +231,26 @@ impl Gate {
         }
     }
 }
+
+/// When a gate that passes closes again by time alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Closing {
+    /// Which.
+    pub gate: GateName,
+    /// When; it is closed at that moment already.
+    pub at: Timestamp,
+}
+
+impl Closing {
+    /// Returns which of some gates closes first; `None` where none closes by time alone.
+    pub fn first(gates: &[Gate]) -> Option<Self> {
+        let all = gates.iter().filter_map(|gate| Some(Self { gate: gate.name, at: gate.closes? }));
+        all.min_by_key(|closing| closing.at)
+    }
+
+    /// Says why nothing moves any more that the gate let pass a while ago, where it has closed since.
+    pub fn over(&self, now: Timestamp) -> Option<String> {
+        let Self { gate, at } = self;
+        (now >= *at).then(|| format!("the gate `{gate}` closed at {at}, while the pass ran: the next pass looks again"))
+    }
+}

@@ -182,11 +182,11 @@ pub(super) async fn propose(
             courses = pull_requests::plan(&own, &standing, prefix, &unsure(planned, inputs));
         }
         let remote = Arc::clone(&run.remote);
-        let (branch, now, holds) = (onto.branch, run.now, inputs.awaited.seen.clone());
+        let (branch, now, clock, holds) = (onto.branch, run.now, run.clock, inputs.awaited.seen.clone());
         // What an environment on a branch of its own may run is said on the base.
         let rules = (!onto.is_base).then_some((run.branch, base));
-        let place =
-            Place { remote, forge, branch, now, style, holds, rules, branches: seen.clone(), turn: &run.turn, rebased };
+        let (branches, turn) = (seen.clone(), &run.turn);
+        let place = Place { remote, forge, branch, now, clock, style, holds, rules, branches, turn, rebased };
         if run.mode == Mode::DryRun {
             foresee(&place, onto.tip, &mut courses).await;
         } else {

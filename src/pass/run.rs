@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::cache::Cache;
+use crate::clock::Clock;
 use crate::config::repository::{self, Repository};
 use crate::forge::Forge;
 use crate::git::{GitError, Remote};
@@ -28,7 +29,7 @@ use crate::pass::elsewhere::{self, Neighbours};
 use crate::pass::forges::can_sign;
 use crate::pass::grounds;
 use crate::pass::hold::{self, Awaited, HoldError};
-use crate::pass::landed::{branch_trouble, fail, hold_unsigned, keep_landed, merge, put_off, refuse, take_back};
+use crate::pass::landed::{branch_trouble, fail, hold_unsigned, keep_landed, late, merge, put_off, refuse, take_back};
 use crate::pass::propose::{Publishing, propose};
 use crate::pass::record::Ledger;
 use crate::pass::returns::{Return, go_on_as_proposed, propose_instead};
@@ -39,7 +40,7 @@ use crate::pass::{Asked, Detail, Editing, Inputs, PassError, Planned, Progress, 
 use crate::promote;
 use crate::publish::apply::{Applied, apply, apply_by_forge};
 use crate::publish::making::{MakeError, Maker};
-use crate::publish::plan::{PlannedCommit, commits};
+use crate::publish::plan::PlannedCommit;
 use crate::publish::pull_requests::apply::Rebased;
 use crate::registry::TagSource;
 use crate::source::Answers;
@@ -90,6 +91,8 @@ pub struct Run<'a> {
     pub limits: &'a manifest::Limits,
     /// The moment that counts.
     pub now: Timestamp,
+    /// What shows that moment when the pass begins, and goes on from there: what has passed since closes windows and begins freezes.
+    pub clock: &'a dyn Clock,
     /// Where pull requests are made.
     pub publishing: Publishing,
     /// Who asks: whether every tag is to be told of.
@@ -272,7 +275,7 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>, rebased: &Rebased) -> Resu
     let is_own = |returned: &&Return| planned.promoted.proposals[returned.proposal].publish == Publish::Commit;
     let holds = planned.returns.iter().filter_map(|one| Some((Onto::Base, one.hold.clone()?)));
     let returns = planned.returns.iter().filter(is_own).map(|one| (Onto::Own, one.commit.clone()));
-    let changes = commits(&planned.changes, &config.commit).into_iter().map(|commit| (Onto::Own, commit));
+    let changes = late::commits(&planned, &config.commit).into_iter().map(|commit| (Onto::Own, commit));
     let planned_commits: Vec<(Onto, PlannedCommit)> = holds.chain(returns).chain(changes).collect();
     if run.mode == Mode::DryRun || planned_commits.is_empty() {
         // Pull requests stand on a base that this pass leaves alone; where it moves, the next round makes them.
@@ -312,10 +315,15 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>, rebased: &Rebased) -> Resu
             continue;
         }
         let asked = grounds::asked((&target.branch, run.branch), &own, &rests_on);
+        let until = late::until(&target.commits);
         let mut applied = match grounds::still_say(&run.remote, &tips, asked).await {
             true => push(run, &config, forge, &target.branch, &target.base, target.commits).await,
             false => Ok(Applied::Moved),
         };
+        late::tell(&mut planned, until, &applied, run.clock);
+        if matches!(&applied, Ok(Applied::Landed(landed)) if landed.is_empty()) {
+            continue;
+        }
         if let Ok(Applied::Landed(landed)) = &applied {
             tips.extend(landed.last().map(|last| (target.branch.clone(), last.commit.clone())));
         }
@@ -438,8 +446,9 @@ async fn push(
     if config.commit.sign == Some(Sign::Forge) {
         let prefix = config.pull_request.branch_prefix.as_str();
         let maker = Maker { remote: Arc::clone(&run.remote), forge, branch, prefix, now: run.now };
-        return apply_by_forge(&maker, base, commits).await;
+        return apply_by_forge(&maker, base, commits, run.clock).await;
     }
+    let commits = late::in_time(commits, run.clock);
     let (remote, branch, now, at) = (Arc::clone(&run.remote), branch.clone(), run.now, base.clone());
     blocking(move || apply(&*remote, &branch, &at, commits, now)).await.map_err(MakeError::from)
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 
 use crate::cache::{Cache, Elsewhere, Tally};
+use crate::clock::ClockFrom;
 use crate::config::environment::Environment;
 use crate::config::service::Service;
 pub use crate::forge::turns::Impulse;
@@ -216,6 +217,7 @@ impl Watcher {
                 cache: &cache,
                 limits: &self.limits,
                 now,
+                clock: &ClockFrom::at(now),
                 publishing,
                 detail: Detail::EveryTag,
                 only: &[],

@@ -4,6 +4,7 @@
 
 use jiff::Timestamp;
 
+use crate::clock::Clock;
 use crate::git::{GitError, Pushed, Remote};
 use crate::model::commit::{CommitId, Sign};
 use crate::model::environment::BranchName;
@@ -55,7 +56,7 @@ pub fn apply(
 }
 
 /// Has the forge make the commits, and moves the branch to each in turn. What landed before something failed has landed: the
-/// rest is told by being absent, and the next pass makes it.
+/// rest, as what a gate has closed for by now, is told by being absent, and the next pass makes it.
 ///
 /// # Errors
 ///
@@ -64,10 +65,13 @@ pub async fn apply_by_forge(
     maker: &Maker<'_>,
     base: &CommitId,
     commits: Vec<PlannedCommit>,
+    clock: &dyn Clock,
 ) -> Result<Applied, MakeError> {
     let mut tip = base.clone();
     let mut landed: Vec<Landed> = Vec::with_capacity(commits.len());
-    for commit in commits {
+    // Each takes its time, and a gate may close while those before it are made.
+    let is_open = |commit: &PlannedCommit| commit.closes.is_none_or(|closing| closing.over(clock.now()).is_none());
+    for commit in commits.into_iter().filter(is_open) {
         match maker.on_base(&tip, &commit).await {
             Ok(made) => {
                 tip = made.commit;

@@ -98,7 +98,12 @@ fn planned(
     style: &CommitStyle,
 ) -> PlannedCommit {
     let (author, committer, sign) = (style.author.clone(), style.committer().clone(), style.sign);
-    PlannedCommit { plan: CommitPlan { environment, message, author, committer, sign }, files: vec![edit], key }
+    PlannedCommit {
+        plan: CommitPlan { environment, message, author, committer, sign },
+        files: vec![edit],
+        key,
+        closes: None,
+    }
 }
 
 /// Writes the message: what is held and released, with a trailer for each.

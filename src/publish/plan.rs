@@ -12,7 +12,7 @@ use crate::model::commit::{
     TRAILER_IMAGE, TRAILER_KEY, TRAILER_ORDER, TRAILER_PUBLISH, TRAILER_REASON, TRAILER_SKIP,
 };
 use crate::model::environment::{EnvironmentName, Publish};
-use crate::model::gate::GateName;
+use crate::model::gate::{Closing, GateName};
 use crate::model::history::Ordered;
 use crate::model::hold::Hold;
 use crate::model::image::ImageName;
@@ -36,6 +36,9 @@ pub struct PlannedCommit {
     pub files: Vec<FileEdit>,
     /// The hash of what it changes; empty where it changes no reference.
     pub key: String,
+    /// When the first of the gates that let it pass closes again: from then on it does not reach a base branch. `None` where none does,
+    /// or none was asked.
+    pub closes: Option<Closing>,
 }
 
 /// Plans one commit for each environment that changes something.
@@ -66,6 +69,7 @@ pub fn commit(
         },
         files,
         key,
+        closes: None,
     }
 }
 
@@ -161,7 +165,7 @@ pub fn ordered_commit(
         committer: style.committer().clone(),
         sign: style.sign,
     };
-    PlannedCommit { plan, files, key }
+    PlannedCommit { plan, files, key, closes: None }
 }
 
 fn names(gates: &BTreeSet<GateName>) -> String {

@@ -65,6 +65,7 @@ impl Scene {
             only: &[],
             limits: &Limits::default(),
             now: "2026-11-20T09:00:00Z".parse().unwrap(),
+            clock: &tagboat::clock::FixedClock("2026-11-20T09:00:00Z".parse().unwrap()),
             publishing: on_plain_git(),
             mode: Mode::Act,
             progress: &|_| {},

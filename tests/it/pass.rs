@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use tagboat::clock::FixedClock;
 use tagboat::git::Remote;
 use tagboat::manifest::Limits;
 use tagboat::model::environment::{BranchName, EnvironmentName};
@@ -13,7 +14,7 @@ use tagboat::pass::run::{Mode, Run, run};
 use tagboat::pass::setup::no_cache;
 
 use crate::support::memory::{MemoryRemote, MemoryTags};
-use crate::support::passes::on_plain_git;
+use crate::support::passes::{Passing, on_plain_git};
 
 const CONFIG: &str = "version: 1
 images:
@@ -70,6 +71,7 @@ async fn pass_at(now: &str, remote: &Arc<MemoryRemote>, tags: &MemoryTags, mode:
         cache: &no_cache(),
         limits: &Limits::default(),
         now: now.parse().unwrap(),
+        clock: &FixedClock(now.parse().unwrap()),
         publishing: on_plain_git(),
         detail: tagboat::pass::Detail::EveryTag,
         only: &[],
@@ -298,4 +300,24 @@ async fn a_place_that_the_configuration_names_is_kept_up_to_date() {
     let env = "# about\nWEB=ghcr.io/acme/web:1.5.0\nOTHER=ghcr.io/acme/web:1.4.0\n";
     assert_eq!(remote.file("dev/versions.env"), env);
     assert_eq!(remote.file("dev/tool.toml"), "images = ['ghcr.io/acme/web:1.5.0', \"x\"]\r\n");
+}
+
+#[tokio::test]
+async fn on_plain_git_nothing_is_merged_that_a_window_has_closed_for_since() {
+    let gated = "files: [prod/**]\n    publish: autoMerge\n    gates: {windows: [{hours: \"08:00-10:00\"}]}";
+    let config = CONFIG.replacen("files: [prod/**]\n    after: staging\n    publish: commit", gated, 1);
+    let web = deployment("ghcr.io/acme/web:1.4.0");
+    let remote = Arc::new(MemoryRemote::with(&[(".tagboat.yaml", &config), ("prod/web.yaml", &web)]));
+    let (_, tags) = scene();
+    let at =
+        |now| Passing { remote: Arc::<MemoryRemote>::clone(&remote), tags: &tags, now, publishing: on_plain_git() };
+    at("2026-11-20T09:00:00Z").pass(Mode::Act).await;
+    assert_eq!(remote.heads("tagboat/").unwrap().len(), 1);
+    let closed = FixedClock("2026-11-20T10:00:00Z".parse().unwrap());
+    let outcome = at("2026-11-20T09:59:00Z").pass_by(&closed).await;
+    let words = "the gate `windows` closed at 2026-11-20T10:00:00Z, while the pass ran: the next pass looks again";
+    assert_eq!(outcome.proposals[0].reason.as_deref(), Some(words));
+    assert_eq!(remote.file("prod/web.yaml"), web);
+    at("2026-11-20T09:59:00Z").pass(Mode::Act).await;
+    assert_eq!(remote.file("prod/web.yaml"), deployment("ghcr.io/acme/web:1.5.0"));
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::clock::FixedClock;
 use crate::config::repository::Repository;
 use crate::forge::Forge;
 use crate::git::Remote;
@@ -68,7 +69,7 @@ pub(in crate::pass) async fn commit_to(
     if config.commit.sign == Some(Sign::Forge) && forge.signs().is_ok() {
         let (remote, prefix) = (Arc::clone(remote), config.pull_request.branch_prefix.as_str());
         let maker = Maker { remote, forge, branch, prefix, now };
-        return apply::apply_by_forge(&maker, base, vec![commit]).await;
+        return apply::apply_by_forge(&maker, base, vec![commit], &FixedClock(now)).await;
     }
     let (remote, branch, at) = (Arc::clone(remote), branch.clone(), base.clone());
     Ok(blocking(move || apply::apply(&*remote, &branch, &at, vec![commit], now)).await?)
@@ -106,10 +107,12 @@ async fn propose(
         let mut courses = pull_requests::plan(wanted, &standing, &style.branch_prefix, &Unsure::default());
         courses.retain(|course| course.proposal.is_some());
         let (remote, now) = (Arc::clone(&given.remote), given.now);
+        // What is ordered is judged and done at once: it counts as given at one moment.
+        let clock = &FixedClock(now);
         let (turn, rebased) = (&Turn::default(), &Rebased::default());
         let (holds, rules) = (None, None);
         let branches = BTreeMap::new();
-        let place = Place { remote, forge, branch, now, style, holds, rules, branches, turn, rebased };
+        let place = Place { remote, forge, branch, now, clock, style, holds, rules, branches, turn, rebased };
         let applied = take(&place, base, &mut courses).await;
         outcome.commits.extend(applied.landed);
         if applied.has_moved {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
+use crate::clock::Clock;
 use crate::forge::turns::Turn;
 use crate::forge::{Finishing, Forge, ForgeError};
 use crate::git::{BlobId, GitError, Remote};
@@ -23,6 +24,7 @@ use crate::model::pull_request::{
 use crate::model::refusal::{Wish, closed};
 use crate::publish::body;
 use crate::publish::making::{MakeError, Maker, blocking};
+use crate::publish::plan::PlannedCommit;
 use crate::publish::pull_requests::forwarding::forward;
 use crate::publish::pull_requests::heads::Branches;
 use crate::publish::pull_requests::merging::{self, Order, lands_next, merge, stop};
@@ -52,6 +54,8 @@ pub struct Place<'a> {
     pub branch: &'a BranchName,
     /// The moment of the pass.
     pub now: Timestamp,
+    /// What tells how late it is by now.
+    pub clock: &'a dyn Clock,
     /// How pull requests look.
     pub style: &'a PullRequestStyle,
     /// Where holds were proposed when it was planned, and what else stood on head branches; `None` where that was not asked, since
@@ -87,6 +91,11 @@ impl Place<'_> {
     pub(super) fn maker(&self) -> Maker<'_> {
         let (remote, prefix) = (Arc::clone(&self.remote), self.style.branch_prefix.as_str());
         Maker { remote, forge: self.forge, branch: self.branch, prefix, now: self.now }
+    }
+
+    /// Says why a commit does not reach the base any more, where a gate that let it pass has closed since.
+    pub(super) fn closed(&self, planned: &PlannedCommit) -> Option<String> {
+        planned.closes?.over(self.clock.now())
     }
 }
 

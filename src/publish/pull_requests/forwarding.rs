@@ -22,6 +22,10 @@ pub(super) async fn forward(
         course.reason = Some(reason);
         return Ok(());
     }
+    if let Some(reason) = place.closed(order.again) {
+        course.reason = Some(reason);
+        return Ok(());
+    }
     let made = match place.maker().on_base(tip, order.again).await {
         Ok(made) => made.commit,
         Err(MakeError::Forbidden(words)) => {

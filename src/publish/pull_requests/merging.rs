@@ -148,6 +148,10 @@ pub(super) async fn merge(
         course.reason = Some(reason);
         return Ok(());
     }
+    if let Some(reason) = place.closed(again) {
+        course.reason = Some(reason);
+        return stop(forge, pull_request, course).await;
+    }
     if !put(forge, (pull_request, tip), &readiness, course).await? {
         return Ok(());
     }

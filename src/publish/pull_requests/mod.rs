@@ -21,7 +21,7 @@ use crate::model::change::{Change, ChangeSet};
 use crate::model::commit::{CommitId, CommitStyle, TRAILER_IMAGE};
 use crate::model::environment::{BranchName, Environment, EnvironmentName, Publish};
 use crate::model::file::RepoPath;
-use crate::model::gate::GateState;
+use crate::model::gate::{Closing, GateState};
 use crate::model::hold::Hold;
 use crate::model::proposal::{Action, Proposal};
 use crate::model::pull_request::{HeadBranch, Number, PullRequest, PullRequestStyle, Rebase, State, Status};
@@ -359,7 +359,8 @@ pub fn desired(
     (limit, notes): (usize, &str),
 ) -> Desired {
     let (files, changes) = (changes.files.clone(), changes.changes.as_slice());
-    let commit = crate::publish::plan::commit(&proposal.environment, changes, files, styles.0);
+    let mut commit = crate::publish::plan::commit(&proposal.environment, changes, files, styles.0);
+    commit.closes = Closing::first(&proposal.gates);
     let key = commit.key.clone();
     let (named, usual) = (body::files(changes), body::title(proposal));
     let writing = Writing { key: &key, template: styles.1.body.as_ref(), environment, notes, limit, is_order: false };
@@ -414,6 +415,7 @@ pub fn ordered(
     environment: Option<&Environment>,
 ) -> Desired {
     let title = body::short(commit.plan.message.lines().next().unwrap_or_default());
+    let commit = PlannedCommit { closes: Closing::first(&proposal.gates), ..commit };
     let key = commit.key.clone();
     Desired {
         proposal: 0,

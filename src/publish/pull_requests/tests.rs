@@ -82,7 +82,7 @@ fn wanted(key: &str) -> Desired {
         key: key.to_owned(),
         brought: Brought::default(),
         head: HEAD.into(),
-        commit: PlannedCommit { plan, files: Vec::new(), key: key.to_owned() },
+        commit: PlannedCommit { plan, files: Vec::new(), key: key.to_owned(), closes: None },
         title: "title".to_owned(),
         body: "body".to_owned(),
         gates_pass: true,

@@ -90,6 +90,7 @@ impl Place {
             cache: &tagboat::pass::setup::no_cache(),
             limits: &Limits::default(),
             now: format!("2026-11-20T{time}:00Z").parse().unwrap(),
+            clock: &tagboat::clock::FixedClock(format!("2026-11-20T{time}:00Z").parse().unwrap()),
             publishing,
             mode: Mode::Act,
             detail: tagboat::pass::Detail::EveryTag,

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use tagboat::clock::FixedClock;
 use tagboat::git::Remote;
 use tagboat::git::access::Access;
 use tagboat::git::mirror::Mirror;
@@ -93,6 +94,19 @@ impl Stage {
         }
         .pass(mode)
         .await
+    }
+
+    /// Runs a pass that begins at one time of the day, and comes to what it does at another one.
+    async fn pass_until(&self, begins: &str, acts: &str) -> Outcome {
+        let passing = Passing {
+            remote: self.remote("mirror"),
+            tags: &self.tags,
+            now: &format!("2026-11-20T{begins}:00Z"),
+            publishing: Publishing::Forge((self.kind.client)(&self.address)),
+        };
+        let outcome = passing.pass_by(&FixedClock(format!("2026-11-20T{acts}:00Z").parse().unwrap())).await;
+        assert_eq!(outcome.errors, []);
+        outcome
     }
 
     /// Orders a version for staging, waiting for every gate that is not skipped.
@@ -418,6 +432,58 @@ pub(super) async fn what_waits_for_a_person_is_never_merged_by_tagboat(kind: Kin
     for time in ["08:10", "08:20"] {
         stage.pass(time).await;
         assert_eq!(stage.web()[1], "1.4.0");
+    }
+}
+
+const UNTIL_TEN: &str = "    gates: {windows: [{hours: \"08:00-10:00\"}]}\n";
+const CLOSED: &str = "the gate `windows` closed at 2026-11-20T10:00:00Z, while the pass ran: the next pass looks again";
+
+pub(super) async fn what_a_window_closes_for_while_a_pass_runs_is_not_merged(kind: Kind) {
+    let stage = Stage::new(kind, &format!("    publish: autoMerge\n{UNTIL_TEN}"));
+    stage.pass("08:00").await;
+    stage.passed(&stage.store.at(HEAD).unwrap(), "build");
+    let outcome = stage.pass_until("09:59", "10:00").await;
+    assert_eq!(staging(&outcome).reason.as_deref(), Some(CLOSED));
+    assert_eq!((stage.store.pull(1).state, stage.web()[1].as_str()), (Stands::Open, "1.4.0"));
+    stage.pass_until("09:58", "09:59").await;
+    assert_eq!(stage.web()[1], "1.5.0", "nothing else kept it");
+}
+
+pub(super) async fn what_a_freeze_begins_for_while_a_pass_runs_is_not_merged(kind: Kind) {
+    let freezes = "{freezes: [{from: 2026-11-20T10:00:00Z, to: 2026-11-20T12:00:00Z}]}";
+    let stage = Stage::new(kind, &format!("    publish: autoMerge\n    gates: {freezes}\n"));
+    stage.pass("08:00").await;
+    stage.passed(&stage.store.at(HEAD).unwrap(), "build");
+    let outcome = stage.pass_until("09:59", "10:01").await;
+    assert_eq!(staging(&outcome).reason, Some(CLOSED.replace("windows", "freezes")));
+    assert_eq!((stage.store.pull(1).state, stage.web()[1].as_str()), (Stands::Open, "1.4.0"));
+    stage.pass("12:00").await;
+    assert_eq!(stage.web()[1], "1.5.0");
+}
+
+pub(super) async fn what_was_ordered_is_not_merged_that_a_window_has_closed_for_since(kind: Kind) {
+    let stage = Stage::new(kind, &format!("    publish: autoMerge\n{UNTIL_TEN}"));
+    stage.pass("06:00").await;
+    stage.promote("08:30", &[]).await.unwrap();
+    stage.passed(&stage.store.at(HEAD).unwrap(), "build");
+    let outcome = stage.pass_until("09:59", "10:00").await;
+    assert_eq!(staging(&outcome).reason.as_deref(), Some(CLOSED));
+    assert_eq!(stage.web()[1], "1.4.0");
+    let outcome = stage.pass("09:59").await;
+    assert_eq!(stage.web()[1], "1.5.0", "{:?}", outcome.proposals);
+}
+
+pub(super) async fn what_a_window_closes_for_while_a_pass_runs_is_not_committed(kind: Kind) {
+    for signed in ["", "commit: {sign: forge}\n"] {
+        let staging_config = format!("    publish: commit\n{UNTIL_TEN}");
+        let stage = Stage::with(kind, &staging_config, &format!("    gates: {{soak: 30d}}\n{signed}"));
+        let outcome = stage.pass_until("09:59", "10:00").await;
+        let told = staging(&outcome);
+        assert_eq!((told.action, told.reason.as_deref()), (Action::Waiting, Some(CLOSED)), "{signed}");
+        assert!(outcome.changes.iter().all(|change| change.environment.as_str() == "dev"), "{:?}", outcome.changes);
+        assert_eq!(stage.web()[..2], ["1.5.0", "1.4.0"], "no gate closes for the environment before");
+        stage.pass("09:59").await;
+        assert_eq!(stage.web()[1], "1.5.0", "{signed}");
     }
 }
 
@@ -1480,6 +1546,10 @@ macro_rules! gates {
             an_approval_that_is_taken_back_while_a_pass_looks_counts_no_more
             with_pull_request_approvals_are_shown_and_a_person_merges
             what_waits_for_a_person_is_never_merged_by_tagboat
+            what_a_window_closes_for_while_a_pass_runs_is_not_merged
+            what_a_freeze_begins_for_while_a_pass_runs_is_not_merged
+            what_was_ordered_is_not_merged_that_a_window_has_closed_for_since
+            what_a_window_closes_for_while_a_pass_runs_is_not_committed
             another_value_of_the_same_answer_writes_nothing
             time_that_passes_writes_nothing
             what_fails_goes_back_by_itself_once_and_is_held

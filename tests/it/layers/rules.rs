@@ -25,7 +25,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("decide", "model cores policy"),
     ("promote", "model policy"),
     ("edit", "model cores manifest"),
-    ("publish", "model git forge"),
+    ("publish", "model git forge clock"),
     (
         "pass",
         "model clock http policy report config manifest migrate registry signature forge source git cache observe decide promote edit publish",

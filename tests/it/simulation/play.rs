@@ -104,6 +104,7 @@ fn go(client: &Client, runtime: &Runtime) -> Result<Outcome, PassError> {
         cache: &tagboat::pass::setup::no_cache(),
         limits: &Limits::default(),
         now,
+        clock: &tagboat::clock::FixedClock(now),
         sources: client,
         detail: tagboat::pass::Detail::EveryTag,
         only: &[],

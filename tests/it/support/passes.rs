@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use tagboat::cache::Cache;
+use tagboat::clock::{Clock, FixedClock};
 use tagboat::forge::plain::Plain;
 use tagboat::git::Remote;
 use tagboat::manifest::Limits;
@@ -67,7 +68,25 @@ impl Passing<'_> {
         self.whole(sources, &[], Turn::default(), &tagboat::pass::setup::no_cache(), mode).await
     }
 
+    /// Runs a pass while the time goes on.
+    pub(crate) async fn pass_by(self, clock: &dyn Clock) -> Outcome {
+        let (none, cache) = (crate::support::sources::none(), tagboat::pass::setup::no_cache());
+        self.by(clock, (&none, &[]), Turn::default(), &cache, Mode::Act).await
+    }
+
     async fn whole(self, sources: &Sources, only: &[Written], turn: Turn, cache: &Cache, mode: Mode) -> Outcome {
+        let clock = FixedClock(self.now.parse().unwrap());
+        self.by(&clock, (sources, only), turn, cache, mode).await
+    }
+
+    async fn by(
+        self,
+        clock: &dyn Clock,
+        (sources, only): (&Sources, &[Written]),
+        turn: Turn,
+        cache: &Cache,
+        mode: Mode,
+    ) -> Outcome {
         run(&Run {
             remote: self.remote,
             branch: &BranchName::from("main"),
@@ -78,6 +97,7 @@ impl Passing<'_> {
             cache,
             limits: &Limits::default(),
             now: self.now.parse().unwrap(),
+            clock,
             publishing: self.publishing,
             detail: tagboat::pass::Detail::EveryTag,
             only,

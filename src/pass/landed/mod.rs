@@ -2,6 +2,8 @@
 //!
 //! Whatever was planned and is not in Git is told as such: nothing that failed shows as done.
 
+pub(super) mod late;
+
 use std::collections::BTreeSet;
 
 use crate::model::decision::{Decision, Verdict};
