@@ -1,4 +1,4 @@
-//! Under which names things were proposed, and what was refused; the form of a row is the pass's own business.
+//! Under which names things were proposed, what was refused, and which branches may not be removed; the form of a row is the pass's own business.
 
 use crate::cache::{Cache, Key32};
 

@@ -18,6 +18,7 @@ pub use crate::observe::checks::Asked;
 use crate::pass::former::{Former, Known};
 use crate::pass::grounds;
 use crate::pass::own::{look, take_along};
+use crate::pass::refusals::unremoved::Unremoved;
 use crate::pass::refusals::{self, Recall};
 use crate::pass::run::{Mode, Run};
 use crate::pass::unsure::{held, unsure};
@@ -118,6 +119,7 @@ pub(super) async fn propose(
     };
     let known = former::known(&planned.promoted);
     let mut recall = Recall::new(forge, run.cache, style);
+    let mut stays = Unremoved::read(run.cache, &forge.home().1, run.now);
     let mut proposed = Proposed::default();
     // What an order tells is not told by what was left alone for it, once no position is named any more.
     let mut twice = BTreeSet::new();
@@ -148,6 +150,7 @@ pub(super) async fn propose(
             proposed.closed.extend(kept);
             proposed.errors.extend(troubles);
         }
+        planned.promoted.skipped.extend(stays.told(&standing.heads, &own));
         standing.held = held(planned, inputs, &standing);
         standing.kept_back = refusals::kept_back(&planned.promoted.proposals);
         former::take_up(planned, &mut standing, &mut own);
@@ -161,9 +164,10 @@ pub(super) async fn propose(
         ordered::take_place(&ordered, planned, &mut own);
         unapproved(planned, config, &standing, &mut own, (limit, &BTreeMap::new()));
         one_of_a_head(planned, &standing, &mut own);
-        let mut courses = pull_requests::plan(&own, &standing, prefix, &unsure(planned, inputs));
+        let mut courses = stays.leave(pull_requests::plan(&own, &standing, prefix, &unsure(planned, inputs)));
         if let Ok(Some(listed)) = &listed {
-            let again = |standing: &Standing| pull_requests::plan(&own, standing, prefix, &unsure(planned, inputs));
+            let unsure = unsure(planned, inputs);
+            let again = |standing: &Standing| stays.leave(pull_requests::plan(&own, standing, prefix, &unsure));
             let (told, remote) = (listed.is_whole, &run.remote);
             let further = recall.further((told, remote), &own, &mut standing, &mut courses, &again).await;
             if let Err(error) = further {
@@ -179,7 +183,7 @@ pub(super) async fn propose(
             ordered::take_place(&ordered, planned, &mut own);
             unapproved(planned, config, &standing, &mut own, (limit, &notes));
             one_of_a_head(planned, &standing, &mut own);
-            courses = pull_requests::plan(&own, &standing, prefix, &unsure(planned, inputs));
+            courses = stays.leave(pull_requests::plan(&own, &standing, prefix, &unsure(planned, inputs)));
         }
         let remote = Arc::clone(&run.remote);
         let (branch, now, clock, holds) = (onto.branch, run.now, run.clock, inputs.awaited.seen.clone());
@@ -192,6 +196,7 @@ pub(super) async fn propose(
         } else {
             let applied = apply(&place, onto.tip, &mut courses).await;
             proposed.landed.extend(applied.landed);
+            planned.promoted.skipped.extend(stays.keep(applied.stays, &mut courses));
             // What this pass has merged itself is no news to what comes after.
             seen.entry(onto.branch.clone()).and_modify(|branch| branch.made.extend(applied.changed));
             if run.turn.is_stale() {

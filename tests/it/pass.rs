@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use tagboat::clock::FixedClock;
+use tagboat::cache::Cache;
+use tagboat::clock::{FixedClock, SystemClock};
 use tagboat::git::Remote;
 use tagboat::manifest::Limits;
 use tagboat::model::environment::{BranchName, EnvironmentName};
@@ -320,4 +321,41 @@ async fn on_plain_git_nothing_is_merged_that_a_window_has_closed_for_since() {
     assert_eq!(remote.file("prod/web.yaml"), web);
     at("2026-11-20T09:59:00Z").pass(Mode::Act).await;
     assert_eq!(remote.file("prod/web.yaml"), deployment("ghcr.io/acme/web:1.5.0"));
+}
+
+#[tokio::test]
+async fn on_plain_git_what_is_merged_is_merged_though_its_branch_may_not_be_removed() {
+    let config = CONFIG.replacen(
+        "files: [prod/**]\n    after: staging\n    publish: commit",
+        "files: [prod/**]\n    publish: autoMerge",
+        1,
+    );
+    let web = deployment("ghcr.io/acme/web:1.4.0");
+    let remote = Arc::new(MemoryRemote::with(&[(".tagboat.yaml", &config), ("prod/web.yaml", &web)]));
+    let (_, tags) = scene();
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::open(&folder.path().join("cache.db"), Arc::new(SystemClock));
+    let at =
+        |now| Passing { remote: Arc::<MemoryRemote>::clone(&remote), tags: &tags, now, publishing: on_plain_git() };
+    at("2026-11-20T08:00:00Z").pass_with(&cache, Mode::Act).await;
+    let (head, _) = remote.heads("tagboat/").unwrap().remove(0);
+    remote.forbid_head(Some(head.as_str()));
+    let outcome = at("2026-11-20T09:00:00Z").pass_with(&cache, Mode::Act).await;
+    let words = format!("its branch could not be removed: nobody may push to {head}");
+    let told = |outcome: &Outcome| -> Vec<_> {
+        assert_eq!(outcome.errors, []);
+        outcome.proposals.iter().map(|one| (one.action, one.reason.clone().unwrap_or_default())).collect()
+    };
+    assert_eq!(told(&outcome), [(Action::Merged, words)]);
+    assert_eq!(remote.file("prod/web.yaml"), deployment("ghcr.io/acme/web:1.5.0"));
+    let outcome = at("2026-11-20T10:00:00Z").pass_with(&cache, Mode::Act).await;
+    assert_eq!((told(&outcome), outcome.skipped[0].what.as_str()), (Vec::new(), head.as_str()));
+    // Something newer stands on the same branch.
+    remote.forbid_head(None);
+    tags.set("ghcr.io/acme/web", ["1.4.0", "1.5.0", "1.6.0"]);
+    let outcome = at("2026-11-20T11:00:00Z").pass_with(&cache, Mode::Act).await;
+    assert_eq!(told(&outcome).iter().map(|one| one.0).collect::<Vec<_>>(), [Action::Updated]);
+    at("2026-11-20T12:00:00Z").pass_with(&cache, Mode::Act).await;
+    assert_eq!(remote.file("prod/web.yaml"), deployment("ghcr.io/acme/web:1.6.0"));
+    assert_eq!(remote.heads("tagboat/").unwrap(), []);
 }

@@ -35,6 +35,11 @@ impl Gitea {
             // The answer is empty; what was made is told by the pull request alone.
             StatusCode::OK => Ok(landed(&self.read_one(pull_request).await?, head).unwrap_or_else(merging)),
             StatusCode::CREATED => Ok(Merge::Enqueued),
+            // So it answers as well once it has merged it, and may not remove the branch.
+            StatusCode::FORBIDDEN => match landed(&self.read_one(pull_request).await?, head) {
+                Some(merged) => Ok(merged),
+                None => self.not_ready(&reply),
+            },
             _ => self.not_ready(&reply),
         }
     }

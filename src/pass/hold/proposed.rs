@@ -33,7 +33,7 @@ use crate::pass::{MAX_HOLDS, PassError, blocking};
 use crate::publish::body;
 use crate::publish::held::{self, HoldChange};
 use crate::publish::making::{MakeError, Maker};
-use crate::publish::pull_requests::apply::say;
+use crate::publish::pull_requests::apply::{say, unremoved};
 use crate::publish::pull_requests::course::same_text;
 use crate::publish::pull_requests::heads::{Branches, of_holds, of_holds_and_others};
 use crate::publish::pull_requests::statuses::show;
@@ -469,7 +469,13 @@ async fn propose_on(
             }
         }
         if let Some(before) = before {
-            place.maker().push_head(&head, Some(&before.tip), None).await?;
+            match place.maker().push_head(&head, Some(&before.tip), None).await {
+                // Without a pull request nothing is proposed by a branch that stands, unless there are none at all.
+                Err(MakeError::Forbidden(words)) if forge.has_pull_requests() => {
+                    reason = format!("{reason}; {}", unremoved(&words));
+                }
+                removed => removed?,
+            }
         }
         (proposal.action, proposal.reason) = (Action::Closed, Some(reason));
         return Ok(proposal);

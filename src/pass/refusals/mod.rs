@@ -5,6 +5,7 @@
 //! begin, or where the listing tells of every pull request that there ever was. What counts as refused `model::refusal` says.
 
 mod seen;
+pub(super) mod unremoved;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

@@ -99,6 +99,17 @@ impl Place<'_> {
     }
 }
 
+/// A head branch that nobody needs any more, and that the remote refuses to remove.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stays {
+    /// Which.
+    pub head: BranchName,
+    /// Where it stands.
+    pub commit: CommitId,
+    /// What the remote says.
+    pub words: String,
+}
+
 /// What following courses came to.
 #[derive(Debug, Default)]
 pub struct Applied {
@@ -108,6 +119,8 @@ pub struct Applied {
     pub has_moved: bool,
     /// The files of what was merged, with what became of them.
     pub changed: BTreeMap<RepoPath, BlobId>,
+    /// The head branches that the remote refuses to remove.
+    pub stays: Vec<Stays>,
     /// The head commits that were made.
     pub(super) made: BTreeSet<CommitId>,
     /// What was told of those that may be merged, before anything was done.
@@ -313,7 +326,7 @@ async fn take(
         }
         Step::Say { commit, statuses } => Ok(say_of_gates(forge, commit, statuses).await?),
         Step::TakeBack { commit, why } => Ok(take_back(forge, commit, why).await?),
-        Step::Delete { head, expected } => place.maker().push_head(head, Some(expected), None).await,
+        Step::Delete { head, expected } => remove(place, (head, expected), course, applied).await,
         Step::Open { head, title, body, reviewers, wish, kept, newest } => {
             let new = new(place, head, (title, body), reviewers);
             open(place, base, &new, (wish, kept.as_deref(), *newest), course).await
@@ -363,6 +376,28 @@ async fn take(
             }
         }
     }
+}
+
+/// Removes a head branch that nothing needs any more. Where the remote refuses that, it is said, and no failure: what was done before is done.
+pub(super) async fn remove(
+    place: &Place<'_>,
+    (head, commit): (&BranchName, &CommitId),
+    course: &mut Course,
+    applied: &mut Applied,
+) -> Result<(), MakeError> {
+    match place.maker().push_head(head, Some(commit), None).await {
+        Err(MakeError::Forbidden(words)) => {
+            course.add(&unremoved(&words));
+            applied.stays.push(Stays { head: head.clone(), commit: commit.clone(), words });
+            Ok(())
+        }
+        removed => removed,
+    }
+}
+
+/// Says that a head branch stays since the remote refuses to remove it.
+pub fn unremoved(words: &str) -> String {
+    format!("its branch could not be removed: {words}")
 }
 
 /// Tells why one is not closed, if it is not, by how it stands `now`: a person holds it, or the next pass sees what it came to.

@@ -7,7 +7,7 @@ use crate::model::proposal::Action;
 use crate::publish::making::MakeError;
 use crate::publish::pull_requests::Course;
 use crate::publish::pull_requests::apply::{Applied, Place};
-use crate::publish::pull_requests::merging::{Order, changed, held_meanwhile, landed, remove};
+use crate::publish::pull_requests::merging::{Order, changed, clear, held_meanwhile, landed};
 
 /// Moves the base to what the head stands for, on plain Git: by a commit made anew, never by what stands on the head. A base that
 /// takes no push leaves the head to a person.
@@ -41,5 +41,5 @@ pub(super) async fn forward(
     course.action = Action::Merged;
     applied.landed.push(landed(course, made.clone(), order.again));
     applied.changed.extend(changed(place, &made, order.again).await?);
-    remove(place, order.head, order.commit).await
+    clear(place, (order.head, order.commit), course, applied).await
 }

@@ -19,7 +19,7 @@ use crate::model::pull_request::{
 };
 use crate::publish::making::{MakeError, blocking};
 use crate::publish::plan::PlannedCommit;
-use crate::publish::pull_requests::apply::{Applied, Branch, Place};
+use crate::publish::pull_requests::apply::{Applied, Branch, Place, remove};
 use crate::publish::pull_requests::heads::{OWN, of_holds_and_others, still_says, takes_back};
 use crate::publish::pull_requests::readiness::{done, is_due_for_rebase, only_required_are_due, ready, reported};
 use crate::publish::pull_requests::statuses::{is_changed, missing, note_changed, set_changed};
@@ -160,7 +160,7 @@ pub(super) async fn merge(
             course.action = Action::Merged;
             applied.landed.push(landed(course, merged, again));
             applied.changed.extend(changed(place, commit, again).await?);
-            return remove(place, head, commit).await;
+            return clear(place, (head, commit), course, applied).await;
         }
         Merge::Enqueued => {
             course.action = Action::Enqueued;
@@ -578,8 +578,13 @@ pub(super) async fn held_meanwhile(
 }
 
 /// Removes a head branch whose content landed; where it stands elsewhere by now it is somebody's, or gone already.
-pub(super) async fn remove(place: &Place<'_>, head: &BranchName, commit: &CommitId) -> Result<(), MakeError> {
-    match place.maker().push_head(head, Some(commit), None).await {
+pub(super) async fn clear(
+    place: &Place<'_>,
+    of: (&BranchName, &CommitId),
+    course: &mut Course,
+    applied: &mut Applied,
+) -> Result<(), MakeError> {
+    match remove(place, of, course, applied).await {
         Err(MakeError::Moved(_)) => Ok(()),
         removed => removed,
     }

@@ -169,6 +169,16 @@ impl Repository {
         self.try_git(&["show", &format!("{revision}:{path}")], 0).stdout
     }
 
+    /// Lets nobody delete a branch.
+    pub(crate) fn keep_branches(&self) {
+        self.git(&["config", "receive.denyDeletes", "true"]);
+    }
+
+    /// Whether nobody may delete a branch.
+    pub(crate) fn keeps_branches(&self) -> bool {
+        self.git(&["config", "--default", "false", "--get", "receive.denyDeletes"]).trim() == "true"
+    }
+
     /// Installs a hook.
     pub(crate) fn hook(&self, name: &str, script: &str) {
         let folder = self.folder.join("hooks");

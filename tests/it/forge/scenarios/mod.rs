@@ -13,6 +13,7 @@ pub(in crate::forge) mod queueing;
 pub(in crate::forge) mod refusing;
 pub(in crate::forge) mod saying;
 pub(in crate::forge) mod signing;
+pub(in crate::forge) mod staying;
 pub(in crate::forge) mod texts;
 
 use std::path::PathBuf;
@@ -399,6 +400,10 @@ macro_rules! scenarios {
                 nothing_is_pushed_unsigned_where_the_forge_cannot_sign
                 a_forge_commit_whose_answer_was_lost_is_found_again
                 a_head_without_a_signature_is_made_anew_before_it_is_merged;
+            staying:
+                what_is_merged_is_merged_though_its_branch_may_not_be_removed
+                what_is_closed_is_closed_though_its_branch_may_not_be_removed
+                without_a_cache_a_branch_that_may_not_be_removed_is_no_failure_either;
             texts:
                 titles_bodies_and_messages_follow_the_templates
                 a_title_that_begins_as_a_draft_s_makes_no_draft

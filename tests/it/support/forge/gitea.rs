@@ -366,6 +366,10 @@ fn merge(store: &Store, asked: &Asked, pull: &Pull) -> Answer {
         return Answer::of(409, json!({ "message": "merge conflict" }));
     }
     if asked.body["delete_branch_after_merge"] == true {
+        // As the servers do: it is merged all the same.
+        if store.repository.keeps_branches() {
+            return Answer::of(403, json!({ "message": "branch protected" }));
+        }
         store.repository.git(&["update-ref", "-d", &format!("refs/heads/{}", pull.head)]);
     }
     Answer::of(200, Value::Null)

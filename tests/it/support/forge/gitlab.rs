@@ -502,7 +502,7 @@ fn merge(store: &Store, asked: &Asked, pull: &Pull) -> Answer {
     if store.merge_saying(pull.number, (title, text)).is_none() {
         return Answer::of(422, json!({ "message": "Branch cannot be merged" }));
     }
-    if asked.body["should_remove_source_branch"] == true {
+    if asked.body["should_remove_source_branch"] == true && !store.repository.keeps_branches() {
         store.repository.git(&["update-ref", "-d", &format!("refs/heads/{}", pull.head)]);
     }
     Answer::of(200, whole(store, &store.pull(pull.number)))
