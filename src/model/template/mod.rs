@@ -4,14 +4,22 @@
 //! held to bounds: of its length, of its work, of what comes out, and to constructs by which text cannot grow by more than it has
 //! places. What comes out is not believed either: whoever uses it takes out what would be an order to Tagboat or to a forge.
 
-use std::io;
-use std::sync::Arc;
+mod growth;
+#[cfg(test)]
+mod tests;
 
-use minijinja::value::Serde;
+use std::borrow::Cow;
+use std::io;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use minijinja::value::{Kwargs, Serde, ValueKind};
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
 use serde_json::{Value as Json, json};
 
 use crate::model::image::shorten;
+use crate::model::template::growth::refuse_growth;
 
 /// The longest template, in bytes.
 const LONGEST_SOURCE: usize = 16 << 10;
@@ -19,17 +27,20 @@ const LONGEST_SOURCE: usize = 16 << 10;
 /// The instructions that filling in may take: some hundred images with ten words each.
 const FUEL: u64 = 50_000;
 
+/// The bytes that instructions may touch where a single one of them may go over everything that is known.
+const TOUCHED: usize = 1 << 30;
+
+/// The bytes that filters may go over.
+const FILTERED: usize = 32 << 20;
+
+/// What an element of a list weighs beside its text.
+const ELEMENT: usize = 16;
+
 /// The longest text that may come out, in bytes: more than any forge takes.
 const LONGEST_OUTPUT: usize = 1 << 20;
 
 /// How deep expressions may nest.
 const DEEPEST: usize = 64;
-
-/// Words that would let a template make values of its own, which can double again and again.
-const REFUSED_WORDS: [&str; 7] = ["set", "with", "macro", "call", "recursive", "filter", "do"];
-
-/// Words after which a value begins.
-const OPERATORS: [&str; 9] = ["in", "if", "elif", "else", "and", "or", "not", "is", "for"];
 
 /// What a template is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,6 +184,8 @@ impl Facts {
 pub struct Template {
     source: Arc<str>,
     wording: Wording,
+    /// Whether single instructions of it may go over everything that is known.
+    is_costly: bool,
 }
 
 impl Template {
@@ -186,8 +199,8 @@ impl Template {
         if source.len() > LONGEST_SOURCE {
             return Err(fault(None, format!("the template has more than {LONGEST_SOURCE} bytes"), None));
         }
-        refuse_growth(source)?;
-        let environment = environment();
+        let is_costly = refuse_growth(source)?;
+        let environment = environment(FUEL);
         let parsed =
             environment.template_from_named_str("template", source).map_err(|error| of_jinja(&error, wording))?;
         let mut named: Vec<String> = parsed.undeclared_variables(false).into_iter().collect();
@@ -196,7 +209,7 @@ impl Template {
             let line = source.lines().position(|line| line.contains(unknown.as_str())).map(|index| index + 1);
             return Err(fault(line, format!("there is no variable `{}`", shorten(unknown)), Some(known(wording))));
         }
-        let template = Self { source: source.into(), wording };
+        let template = Self { source: source.into(), wording, is_costly };
         match template.filled(&sample(wording)) {
             Ok(_) => Ok(template),
             Err(error) => Err(of_jinja(&error, wording)),
@@ -228,12 +241,32 @@ impl Template {
     }
 
     fn filled(&self, values: &Json) -> Result<String, minijinja::Error> {
-        let environment = environment();
+        let environment = environment(self.fuel(values));
         let parsed = environment.template_from_named_str("template", &self.source)?;
         let mut output = Bounded(Vec::new());
         parsed.render_captured_to(Value::from(Serde(values)), &mut output)?;
-        String::from_utf8(output.0).map_err(|_cut| minijinja::Error::new(ErrorKind::WriteFailure, "it is no text"))
+        output.into_text()
     }
+
+    /// Returns how many instructions it may take: the fewer, the more a single one may touch.
+    fn fuel(&self, values: &Json) -> u64 {
+        if !self.is_costly {
+            return FUEL;
+        }
+        let most = TOUCHED / (weight(values) + self.source.len()).max(1);
+        FUEL.min(u64::try_from(most).unwrap_or(FUEL))
+    }
+}
+
+/// Returns what values weigh: the bytes of their texts, and their elements.
+fn weight(values: &Json) -> usize {
+    ELEMENT
+        + match values {
+            Json::String(text) => text.len(),
+            Json::Array(all) => all.iter().map(weight).sum(),
+            Json::Object(all) => all.values().map(weight).sum(),
+            Json::Null | Json::Bool(_) | Json::Number(_) => 0,
+        }
 }
 
 /// The words by which templates call what is known of an event.
@@ -253,6 +286,12 @@ fn sample(wording: Wording) -> Json {
 /// Output that ends in a fault where it grows beyond the bound.
 struct Bounded(Vec<u8>);
 
+impl Bounded {
+    fn into_text(self) -> Result<String, minijinja::Error> {
+        String::from_utf8(self.0).map_err(|_cut| minijinja::Error::new(ErrorKind::WriteFailure, "it is no text"))
+    }
+}
+
 impl io::Write for Bounded {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.0.len() + bytes.len() > LONGEST_OUTPUT {
@@ -267,20 +306,107 @@ impl io::Write for Bounded {
     }
 }
 
-fn environment<'a>() -> Environment<'a> {
+fn environment<'a>(fuel: u64) -> Environment<'a> {
     // Nothing that is not named here: no functions, no tests, no filters that could make a text longer.
     let mut environment = Environment::empty();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_fuel(Some(FUEL));
+    environment.set_fuel(Some(fuel));
     environment.set_recursion_limit(DEEPEST);
-    environment.add_filter("upper", minijinja::filters::upper);
-    environment.add_filter("lower", minijinja::filters::lower);
-    environment.add_filter("trim", minijinja::filters::trim);
-    environment.add_filter("join", minijinja::filters::join);
-    environment.add_filter("length", minijinja::filters::length);
-    environment.add_filter("first", minijinja::filters::first);
-    environment.add_filter("last", minijinja::filters::last);
+    // Fuel counts filters, and not what they go over.
+    let budget = Budget(Arc::new(AtomicUsize::new(FILTERED)));
+    let [upper, lower, trim, join, length, first, last] = std::array::from_fn(|_| budget.clone());
+    environment.add_filter("upper", move |value: &Value| Ok(upper.text(value, 1)?.to_uppercase()));
+    environment.add_filter("lower", move |value: &Value| Ok(lower.text(value, 1)?.to_lowercase()));
+    environment.add_filter("trim", move |value: &Value, signs: Option<&str>| match signs {
+        None => Ok(trim.text(value, 1)?.trim().to_owned()),
+        Some(signs) => {
+            let signs: Vec<char> = signs.chars().collect();
+            Ok(trim.text(value, signs.len().max(1))?.trim_matches(&signs[..]).to_owned())
+        }
+    });
+    environment.add_filter("join", move |value: &Value, between: Option<&Value>, named: Kwargs| {
+        joined(&join, value, between, &named)
+    });
+    environment.add_filter("length", move |value: &Value| {
+        length.take(value)?;
+        minijinja::filters::length(value)
+    });
+    environment.add_filter("first", move |value: &Value| {
+        first.take(value)?;
+        minijinja::filters::first(value)
+    });
+    environment.add_filter("last", move |value: Value| {
+        last.take(&value)?;
+        minijinja::filters::last(value)
+    });
     environment
+}
+
+/// The bytes that the filters of a template may still go over, all together.
+#[derive(Debug, Clone)]
+struct Budget(Arc<AtomicUsize>);
+
+impl Budget {
+    fn spend(&self, bytes: usize) -> Result<(), minijinja::Error> {
+        let spent = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes));
+        spent.map(drop).map_err(|_left| ErrorKind::OutOfFuel.into())
+    }
+
+    /// Spends what it takes to go over a value once.
+    fn take(&self, value: &Value) -> Result<(), minijinja::Error> {
+        let elements = || value.len().unwrap_or(1).saturating_mul(ELEMENT);
+        self.spend(value.as_str().map_or_else(elements, str::len))
+    }
+
+    /// Returns a value as text, and spends what it takes to go over that so many times.
+    fn text<'a>(&self, value: &'a Value, times: usize) -> Result<Cow<'a, str>, minijinja::Error> {
+        if value.is_undefined() {
+            return Err(ErrorKind::UndefinedError.into());
+        }
+        let text = if let Some(text) = value.as_str() {
+            Cow::Borrowed(text)
+        } else {
+            let mut shown = Bounded(Vec::new());
+            write!(shown, "{value}").map_err(|_long| minijinja::Error::from(ErrorKind::WriteFailure))?;
+            Cow::Owned(shown.into_text()?)
+        };
+        self.spend(text.len().saturating_mul(times).saturating_add(ELEMENT))?;
+        Ok(text)
+    }
+}
+
+/// Joins the elements of a list. A text is none: between its characters it would be doubled again and again.
+fn joined(budget: &Budget, list: &Value, between: Option<&Value>, named: &Kwargs) -> Result<String, minijinja::Error> {
+    let attribute: Option<&str> = named.get("attribute")?;
+    let separator = match between {
+        Some(between) => Some(between.clone()),
+        None => named.get("d")?,
+    };
+    named.assert_all_used()?;
+    if list.is_undefined() {
+        return Err(ErrorKind::UndefinedError.into());
+    }
+    if !matches!(list.kind(), ValueKind::Seq | ValueKind::Iterable) {
+        let reason = format!("`join` takes a list, and this is a {}", list.kind());
+        return Err(minijinja::Error::new(ErrorKind::InvalidOperation, reason));
+    }
+    let separator = separator.as_ref().map(|separator| budget.text(separator, 1)).transpose()?.unwrap_or_default();
+    let mut output = Bounded(Vec::new());
+    let mut add =
+        |text: &str| output.write_all(text.as_bytes()).map_err(|_long| minijinja::Error::from(ErrorKind::WriteFailure));
+    for (index, element) in list.try_iter()?.enumerate() {
+        if index > 0 {
+            budget.spend(separator.len())?;
+            add(&separator)?;
+        }
+        let parts = attribute.iter().flat_map(|attribute| attribute.split('.'));
+        let element = parts.into_iter().try_fold(element, |value, part| {
+            budget.spend(part.len())?;
+            value.get_attr(part)
+        })?;
+        add(&budget.text(&element, 1)?)?;
+    }
+    output.into_text()
 }
 
 fn known(wording: Wording) -> String {
@@ -306,158 +432,4 @@ fn of_jinja(error: &minijinja::Error, wording: Wording) -> TemplateFault {
         other => (format!("{other}: {detail}"), None),
     };
     TemplateFault { line: error.line(), reason, hint }
-}
-
-/// Refuses what lets a few characters grow into gigabytes: values of a template's own, and repetition.
-fn refuse_growth(source: &str) -> Result<(), TemplateFault> {
-    let mut rest = source;
-    while let Some(at) = rest.find("{{").into_iter().chain(rest.find("{%")).min() {
-        let start = source.len() - rest.len() + at;
-        let close = if rest[at..].starts_with("{{") { "}}" } else { "%}" };
-        let inner = &rest[at + 2..];
-        let length = tag_length(inner, close);
-        if let Some(what) = growth(&inner[..length]) {
-            return Err(TemplateFault {
-                line: Some(source[..start].lines().count().max(1)),
-                reason: format!("{what} cannot be used in these templates"),
-                hint: Some("write what the variables hold; `if`, `for` and filters are there".to_owned()),
-            });
-        }
-        rest = &inner[length..];
-    }
-    Ok(())
-}
-
-/// Returns where a tag ends: at its closing mark outside of quotes.
-fn tag_length(inner: &str, close: &str) -> usize {
-    let mut quote = None;
-    let mut is_escaped = false;
-    for (at, character) in inner.char_indices() {
-        match quote {
-            Some(_) if is_escaped => is_escaped = false,
-            Some(_) if character == '\\' => is_escaped = true,
-            Some(open) if character == open => quote = None,
-            Some(_) => {}
-            None if matches!(character, '"' | '\'') => quote = Some(character),
-            None if inner[at..].starts_with(close) => return at,
-            None => {}
-        }
-    }
-    inner.len()
-}
-
-/// Names what of a tag could grow.
-fn growth(tag: &str) -> Option<String> {
-    let mut bare = String::with_capacity(tag.len());
-    let mut rest = tag.chars();
-    while let Some(character) = rest.next() {
-        if matches!(character, '"' | '\'') {
-            while let Some(inside) = rest.next().filter(|inside| *inside != character) {
-                if inside == '\\' {
-                    rest.next();
-                }
-            }
-            bare.push('"');
-        } else {
-            bare.push(character);
-        }
-    }
-    let words = bare.split(|character: char| !(character.is_alphanumeric() || character == '_'));
-    if let Some(word) = words.into_iter().find(|word| REFUSED_WORDS.contains(word)) {
-        return Some(format!("`{word}`"));
-    }
-    if bare.contains('*') || bare.contains('{') {
-        return Some("`*` and `{`".to_owned());
-    }
-    // What stands before a bracket tells whether it takes something out of a value, or makes one.
-    let mut before = String::new();
-    let mut is_apart = true;
-    let mut groups = Vec::new();
-    for character in bare.chars() {
-        if character.is_whitespace() {
-            is_apart = true;
-            continue;
-        }
-        let ends_value = before.ends_with(|last: char| last.is_alphanumeric() || matches!(last, '_' | ')' | ']' | '"'));
-        let is_after_value = ends_value && !OPERATORS.contains(&before.as_str());
-        match character {
-            '[' if !is_after_value => return Some("a list of its own".to_owned()),
-            '(' => groups.push(is_after_value),
-            ')' => drop(groups.pop()),
-            ',' if groups.last() != Some(&true) => return Some("a list of its own".to_owned()),
-            _ => {}
-        }
-        let goes_on = !is_apart && (character.is_alphanumeric() || character == '_');
-        if !goes_on || before.ends_with(|last: char| !(last.is_alphanumeric() || last == '_')) {
-            before.clear();
-        }
-        before.push(character);
-        is_apart = false;
-    }
-    None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(source: &str) -> Result<Template, TemplateFault> {
-        Template::parse(source, Wording::Body)
-    }
-
-    #[test]
-    fn a_template_is_filled_in_with_what_it_names() {
-        let source = "{{ environment|upper }}: {% for image in images %}{{ image.short }} {{ image.old }}→{{ image.new }}\
-                      {% if not loop.last %}, {% endif %}{% endfor %} ({{ files|join(\", \") }})";
-        let facts = Facts::sample();
-        assert_eq!(parse(source).unwrap().render(&facts).unwrap(), "DEV: web 1.4.0→1.5.0 (dev/web.yaml)");
-    }
-
-    #[test]
-    fn what_is_wrong_is_said_with_its_line_and_what_to_do() {
-        let fault = |source: &str| parse(source).unwrap_err();
-        let unknown = fault("a\n{{ enviroment }}");
-        assert_eq!((unknown.line, unknown.reason.as_str()), (Some(2), "there is no variable `enviroment`"));
-        assert!(unknown.hint.unwrap().contains("environment"));
-        assert_eq!(fault("\n{{ images[0].nam }}").line, Some(2));
-        assert!(fault("{{ environment").reason.starts_with("this is no template"));
-        assert!(fault("{{ environment|tojson }}").reason.contains("no such filter"));
-        assert!(Template::parse("{{ gates }}", Wording::Title).unwrap_err().reason.contains("`gates`"));
-        assert!(fault(&"x".repeat(LONGEST_SOURCE + 1)).reason.contains("bytes"));
-    }
-
-    #[test]
-    fn nothing_lets_a_short_template_grow_into_a_long_text() {
-        for source in [
-            "{% set a = default ~ default %}{{ a }}",
-            "{% with a = default %}{{ a }}{% endwith %}",
-            "{{ \"x\" * 1000000 }}",
-            "{% for a in [default, default] %}{{ a }}{% endfor %}",
-            "{% for a in (default, default) %}{{ a }}{% endfor %}",
-            "{{ {\"a\": default} }}",
-            "{% for a in images recursive %}{{ loop(images) }}{% endfor %}",
-            "{% filter upper %}x{% endfilter %}",
-            "{{ '\\'' }}{{ [1] }}",
-            "{% for a in [default ~ default] %}{{ a }}{% endfor %}",
-            "{% if environment in [default] %}{% endif %}",
-            "{{ default if (environment, group) else group }}",
-        ] {
-            let fault = parse(source).unwrap_err();
-            assert!(
-                fault.reason.contains("cannot be used") || fault.reason.contains("no template"),
-                "{source}: {fault:?}"
-            );
-        }
-        for source in
-            ["{{ images[0].name }}", "{{ (environment) }}", "{{ files|join(', ') }}", "a, [b] * {c}", "{{ '[*' }}"]
-        {
-            assert!(parse(source).is_ok(), "{source}: {:?}", parse(source));
-        }
-        let many = vec!["f".to_owned(); 400];
-        let facts = Facts { files: many, ..Facts::sample() };
-        let nested = "{% for a in files %}{% for b in files %}{{ b }}{% endfor %}{% endfor %}";
-        assert!(parse(nested).unwrap().render(&facts).unwrap_err().contains("too long"));
-        let large = Facts { default: "x".repeat(600_000), ..Facts::sample() };
-        assert!(parse("{{ default }}{{ default }}").unwrap().render(&large).unwrap_err().contains("come out"));
-    }
 }
