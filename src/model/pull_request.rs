@@ -244,6 +244,12 @@ pub const LABEL_RETRY: &str = "tagboat/retry";
 /// The label by which a person asks for the head branch to be made anew on the base.
 pub const LABEL_REBASE: &str = "tagboat/rebase";
 
+/// Returns a label as Tagboat calls it: people write its commands in whatever case, and GitHub knows but one spelling of a name.
+pub fn as_called(label: &str) -> String {
+    let is_it = |known: &&str| known.eq_ignore_ascii_case(label);
+    [LABEL_HOLD, LABEL_RETRY, LABEL_REBASE].into_iter().find(is_it).unwrap_or(label).to_owned()
+}
+
 /// A pull request to be opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewPullRequest {

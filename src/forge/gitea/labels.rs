@@ -66,12 +66,14 @@ impl Gitea {
         let reply = self.rest.read(self.of("issues", pull_request, &["labels"])).await?;
         let reply = reply.granted(&[StatusCode::OK], |reply| self.refused(reply))?;
         let labels: Vec<RawLabel> = reply.json()?;
-        let Some(found) = labels.into_iter().find(|one| one.name == label) else { return Ok(()) };
-        let url = self.of("issues", pull_request, &["labels", &found.id.to_string()]);
-        let reply = self.rest.write(Method::DELETE, url, None).await?;
-        match reply.status {
-            StatusCode::NO_CONTENT | StatusCode::OK | StatusCode::NOT_FOUND => Ok(()),
-            _ => Err(self.refused(&reply)),
+        // Gitea knows them by their spelling, and may have several of one name.
+        for found in labels.into_iter().filter(|one| one.name.eq_ignore_ascii_case(label)) {
+            let url = self.of("issues", pull_request, &["labels", &found.id.to_string()]);
+            let reply = self.rest.write(Method::DELETE, url, None).await?;
+            reply.granted(&[StatusCode::NO_CONTENT, StatusCode::OK, StatusCode::NOT_FOUND], |reply| {
+                self.refused(reply)
+            })?;
         }
+        Ok(())
     }
 }

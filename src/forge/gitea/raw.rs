@@ -9,7 +9,7 @@ use crate::forge::drafts;
 use crate::model::commit::CommitId;
 use crate::model::environment::BranchName;
 use crate::model::marker;
-use crate::model::pull_request::{Armed, Check, CheckState, Number, PullRequest, State};
+use crate::model::pull_request::{Armed, Check, CheckState, Number, PullRequest, State, as_called};
 
 /// What a draft's title begins with, unless the operator has set other prefixes.
 pub(super) const DRAFT: &str = "WIP: ";
@@ -109,7 +109,7 @@ impl RawPullRequest {
             title,
             marker,
             body,
-            labels: self.labels.into_iter().flatten().map(|label| label.name).collect(),
+            labels: self.labels.into_iter().flatten().map(|label| as_called(&label.name)).collect(),
             is_draft,
             is_armed,
             told: None,

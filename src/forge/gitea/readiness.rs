@@ -10,7 +10,7 @@ use crate::forge::gitea::{Gitea, PAGE};
 use crate::forge::{DRAFT, ForgeError};
 use crate::model::environment::BranchName;
 use crate::model::gate::GateName;
-use crate::model::pull_request::{Check, PullRequest, Readiness};
+use crate::model::pull_request::{Check, PullRequest, Readiness, as_called};
 
 /// What the contexts of gates begin with.
 const OWN: &str = "tagboat/";
@@ -40,7 +40,7 @@ impl Gitea {
             is_behind: rule.block_on_outdated_branch && now.is_behind(),
             wants_tip,
             is_blocked_by_checks: false,
-            labels: now.labels().map(str::to_owned).collect(),
+            labels: now.labels().map(as_called).collect(),
         };
         let missing = protected.required_approvals.saturating_sub(i64::from(readiness.approvals));
         let is_asked =

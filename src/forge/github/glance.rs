@@ -15,7 +15,7 @@ use crate::forge::github::judging::{Asked, Now, Told};
 use crate::forge::github::merge::queue;
 use crate::forge::github::{GitHub, raw, rollup};
 use crate::model::commit::CommitId;
-use crate::model::pull_request::{Glance, Number, PullRequest};
+use crate::model::pull_request::{Glance, Number, PullRequest, as_called};
 
 /// The most pull requests of one question.
 const AT_ONCE: usize = 50;
@@ -252,7 +252,7 @@ fn seen(pull: &Value) -> Option<(Now, Vec<raw::Review>)> {
         is_draft: pull.is_draft,
         head: pull.head_ref_oid,
         base: pull.base_ref_name,
-        labels: pull.labels.whole()?.into_iter().map(|label| label.name).collect(),
+        labels: pull.labels.whole()?.into_iter().map(|label| as_called(&label.name)).collect(),
         mergeable: match pull.mergeable.as_str() {
             "MERGEABLE" => Some(true),
             "CONFLICTING" => Some(false),
@@ -309,7 +309,7 @@ mod tests {
     fn fact() -> Fact {
         let pull = json!({
             "number": 7, "html_url": "", "state": "open", "title": "", "body": null, "draft": false, "merged_at": null,
-            "merge_commit_sha": null, "labels": [{"name": "tagboat/hold"}, {"name": "other"}],
+            "merge_commit_sha": null, "labels": [{"name": "Tagboat/Hold"}, {"name": "other"}],
             "head": {"ref": "tagboat/prod/web", "sha": HEAD, "repo": null},
             "base": {"ref": "main", "sha": "0", "repo": null},
             "mergeable": true, "mergeable_state": "blocked", "auto_merge": null,

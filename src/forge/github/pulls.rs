@@ -14,7 +14,7 @@ use crate::forge::{Asked, Finishing, ForgeError};
 use crate::model::commit::CommitId;
 use crate::model::environment::BranchName;
 use crate::model::marker;
-use crate::model::pull_request::{Listing, NewPullRequest, Number, PullRequest, State};
+use crate::model::pull_request::{Listing, NewPullRequest, Number, PullRequest, State, as_called};
 
 /// What a pull request is still to get.
 struct Adornment {
@@ -202,10 +202,24 @@ impl GitHub {
     }
 
     pub(super) async fn label_removed(&self, pull_request: &PullRequest, label: &str) -> Result<(), ForgeError> {
+        if self.is_removed(pull_request, label).await? {
+            return Ok(());
+        }
+        // It is not there under this spelling.
+        let now = self.seen(pull_request).await?.labels;
+        for other in now.into_iter().filter(|other| other.name.eq_ignore_ascii_case(label)) {
+            self.is_removed(pull_request, &other.name).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes a label, and tells whether there was one of this name.
+    async fn is_removed(&self, pull_request: &PullRequest, label: &str) -> Result<bool, ForgeError> {
         let url = self.url(&["issues", &pull_request.number.0.to_string(), "labels", label], &[]);
         let answer = self.transport.write(Method::DELETE, &url, None).await?;
         match answer.status {
-            StatusCode::OK | StatusCode::NO_CONTENT | StatusCode::NOT_FOUND => Ok(()),
+            StatusCode::OK | StatusCode::NO_CONTENT => Ok(true),
+            StatusCode::NOT_FOUND => Ok(false),
             _ => Err(answer.refusal("to remove a label")),
         }
     }
@@ -272,7 +286,7 @@ fn of_raw(raw: raw::PullRequest) -> Option<PullRequest> {
         title: raw.title,
         marker,
         body,
-        labels: raw.labels.into_iter().map(|label| label.name).collect(),
+        labels: raw.labels.into_iter().map(|label| as_called(&label.name)).collect(),
         is_draft: raw.draft,
         is_armed: is_put || raw.auto_merge.is_some_and(|order| !order.is_null()),
         told: None,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::forge::github::judging::Now;
+use crate::model::pull_request::as_called;
 
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Refusal {
@@ -52,7 +53,7 @@ impl PullRequest {
             is_draft: self.draft,
             head: self.head.sha,
             base: self.base.name,
-            labels: self.labels.into_iter().map(|label| label.name).collect(),
+            labels: self.labels.into_iter().map(|label| as_called(&label.name)).collect(),
             mergeable: self.mergeable,
             state: self.mergeable_state,
         }

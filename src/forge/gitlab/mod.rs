@@ -340,7 +340,15 @@ impl Forge for GitLab {
     }
 
     fn remove_label<'a>(&'a self, pull_request: &'a PullRequest, label: &'a str) -> Asked<'a, ()> {
-        Box::pin(async move { self.change(pull_request, &json!({ "remove_labels": label })).await })
+        Box::pin(async move {
+            // GitLab knows labels by their spelling.
+            let now = self.read_one(pull_request).await?.labels;
+            let named: Vec<String> = now.into_iter().filter(|one| one.eq_ignore_ascii_case(label)).collect();
+            if named.is_empty() {
+                return Ok(());
+            }
+            self.change(pull_request, &json!({ "remove_labels": named.join(",") })).await
+        })
     }
 
     fn make<'a>(&'a self, new: &'a NewCommit) -> Asked<'a, MadeCommit> {

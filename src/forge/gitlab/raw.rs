@@ -10,7 +10,7 @@ use crate::model::commit::CommitId;
 use crate::model::environment::BranchName;
 use crate::model::gate::GateName;
 use crate::model::marker;
-use crate::model::pull_request::{Check, CheckState, Number, PullRequest, State};
+use crate::model::pull_request::{Check, CheckState, Number, PullRequest, State, as_called};
 
 /// What a draft's title begins with; GitLab has no other sign of it in writing.
 pub(super) const DRAFT: &str = "Draft: ";
@@ -80,7 +80,7 @@ impl RawMergeRequest {
             title: drafts::plain(&self.title, &DRAFTS, self.draft),
             marker: marker::read(&body),
             body,
-            labels: self.labels.into_iter().collect::<BTreeSet<_>>(),
+            labels: self.labels.into_iter().map(|label| as_called(&label)).collect::<BTreeSet<_>>(),
             is_draft: self.draft,
             is_armed: self.merge_when_pipeline_succeeds,
             told: None,

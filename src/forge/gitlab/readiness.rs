@@ -11,7 +11,7 @@ use crate::forge::gitlab::raw::{
     state_of,
 };
 use crate::forge::{DRAFT, ForgeError};
-use crate::model::pull_request::{Check, CheckState, Left, PullRequest, Queue, Readiness};
+use crate::model::pull_request::{Check, CheckState, Left, PullRequest, Queue, Readiness, as_called};
 
 /// The name under which the head pipeline as a whole stands among the checks.
 const PIPELINE: &str = "pipeline";
@@ -39,7 +39,7 @@ impl GitLab {
             let ran = self.ran(pipeline, head).await?;
             self.add_pipeline(pipeline, ran, &mut readiness.checks).await?;
         }
-        readiness.labels = std::mem::take(&mut request.labels).into_iter().collect();
+        readiness.labels = std::mem::take(&mut request.labels).into_iter().map(|label| as_called(&label)).collect();
         readiness.blocked = blocked(&request, pull_request).or(missing);
         if settings.only_allow_merge_if_pipeline_succeeds {
             readiness.required.insert(PIPELINE.to_owned());

@@ -80,7 +80,7 @@ pub(in crate::forge) async fn leaves_alone_what_a_person_pushed_to(kind: Kind) {
 }
 
 pub(in crate::forge) async fn answers_who_asks_by_a_label_for_what_somebody_has_pushed_to(kind: Kind) {
-    for label in ["tagboat/rebase", "tagboat/retry"] {
+    for label in ["Tagboat/Rebase", "tagboat/retry"] {
         for is_wanted in [true, false] {
             let stage = Stage::new(kind, AUTO);
             stage.acts(8).await;
@@ -258,11 +258,13 @@ pub(in crate::forge) async fn a_status_that_is_refused_holds_nothing_up(kind: Ki
 pub(in crate::forge) async fn leaves_alone_what_a_person_holds(kind: Kind) {
     let stage = Stage::new(kind, PLAIN);
     stage.acts(8).await;
-    stage.label(1, "tagboat/hold");
-    let before = stage.only();
-    stage.list(&["1.4.0", "1.5.0", "1.6.0"]);
-    assert_eq!(stage.acts(9).await, Some(Action::LeftAlone));
-    assert_eq!(stage.only().updated, before.updated);
+    for label in ["tagboat/hold", "Tagboat/Hold"] {
+        stage.store.change(1, |pull| pull.labels = [label.to_owned()].into());
+        let before = stage.only();
+        stage.list(&["1.4.0", "1.5.0", "1.6.0"]);
+        assert_eq!(stage.acts(9).await, Some(Action::LeftAlone), "{label}");
+        assert_eq!(stage.only().updated, before.updated);
+    }
 }
 
 pub(in crate::forge) async fn makes_anew_a_head_whose_message_somebody_changed(kind: Kind) {

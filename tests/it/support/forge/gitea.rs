@@ -18,7 +18,7 @@ pub(crate) const RENEWED: &str = "g1tea-hush-hush";
 pub(crate) const BASE: &str = "/forge/api/v1";
 
 /// The labels that the repository has from the beginning; those that are made follow them, by their place. Several may have one name.
-const LABELS: [&str; 3] = ["tagboat/hold", "tagboat/retry", "tagboat/rebase"];
+const LABELS: [&str; 4] = ["tagboat/hold", "tagboat/retry", "tagboat/rebase", "Tagboat/Rebase"];
 
 /// Returns the labels of the repository with their numbers.
 fn labels(store: &Store) -> Vec<(u64, String)> {

@@ -319,7 +319,10 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
         ("DELETE", ["issues", number, "labels", label]) => {
             let mut was_there = false;
             store.change(number.parse().unwrap(), |pull| was_there = pull.labels.remove(*label));
-            said(if was_there { 200 } else { 404 }, &json!([]))
+            match was_there {
+                true => said(200, &json!([])),
+                false => said(404, &json!({"message": "Label does not exist"})),
+            }
         }
         ("GET", ["issues", number, "comments"]) => {
             let pull = store.pull(number.parse().unwrap());

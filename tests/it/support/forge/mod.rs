@@ -309,7 +309,7 @@ impl Store {
         let writes = |path: &str, text: &str| writes_to(&pull.base, path, text);
         match deed {
             Deed::Holds => self.change(pull.number, |pull| {
-                pull.labels.insert("tagboat/hold".to_owned());
+                pull.labels.insert("Tagboat/Hold".to_owned());
             }),
             Deed::Drafts => self.change(pull.number, |pull| pull.draft = true),
             Deed::Closes => self.change(pull.number, |pull| pull.state = Stands::Closed),
