@@ -437,6 +437,10 @@ mod tests {
             json!([review("ada", "APPROVED", "CONTRIBUTOR", HEAD), review("grace", "APPROVED", "FIRST_TIMER", HEAD)]),
             json!([review("ada", "APPROVED", "A_WORD_TO_COME", HEAD), review("grace", "APPROVED", "MEMBER", HEAD)]),
             json!([{"user": null, "state": "APPROVED", "author_association": "MEMBER", "commit_id": HEAD}]),
+            json!([
+                {"user": null, "state": "CHANGES_REQUESTED", "author_association": "NONE", "commit_id": HEAD},
+                {"user": null, "state": "APPROVED", "author_association": "NONE", "commit_id": HEAD},
+            ]),
             json!([{"user": {"login": "ada"}, "state": "APPROVED", "author_association": "MEMBER", "commit_id": null}]),
         ];
         let count =
@@ -460,6 +464,13 @@ mod tests {
         for fact in facts {
             let told = by_graphql(&fact).unwrap();
             assert_eq!(told.readiness, by_rest(&fact), "{} {} {}", fact.pull, fact.reviews, fact.rules);
+        }
+        let gone = |state: &str| json!({"user": null, "state": state, "author_association": "NONE", "commit_id": HEAD});
+        for (reviews, asking) in [
+            (json!([gone("CHANGES_REQUESTED"), gone("APPROVED"), gone("DISMISSED")]), &["ghost"][..]),
+            (json!([gone("DISMISSED"), gone("COMMENTED")]), &[]),
+        ] {
+            assert_eq!(by_rest(&with(|fact| fact.reviews = reviews.clone())).changes_requested, asking, "{reviews}");
         }
         let alone = by_rest(&with(|fact| fact.rules = json!([{"type": "merge_queue"}])));
         assert!(alone.queue.is_some() && alone.blocked.is_none() && alone.labels.contains("tagboat/hold"));

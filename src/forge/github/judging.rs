@@ -112,14 +112,20 @@ impl Told {
     }
 }
 
-/// Counts who approves the head commit, and names who asks for changes: the last word of each person.
+/// What GitHub calls an account that is no more.
+const GHOST: &str = "ghost";
+
+/// Counts who approves the head commit, and names who asks for changes: the last word of each person. Of those whose accounts are no
+/// more nobody can tell which of them said what, so none takes back what was asked for; only a dismissal does.
 pub(super) fn reviewed(reviews: Vec<raw::Review>, pull_request: &PullRequest) -> (u32, Vec<String>) {
     let mut last: BTreeMap<String, raw::Review> = BTreeMap::new();
     for review in reviews {
         // A comment takes nothing back that was said before.
         let counts = matches!(review.state.as_str(), "APPROVED" | "CHANGES_REQUESTED" | "DISMISSED");
-        if let (true, Some(user)) = (counts, &review.user) {
-            last.insert(user.login.clone(), review);
+        match &review.user {
+            Some(user) if counts => drop(last.insert(user.login.clone(), review)),
+            None if review.state == "CHANGES_REQUESTED" => drop(last.insert(GHOST.to_owned(), review)),
+            _ => {}
         }
     }
     let at_head = |review: &&raw::Review| review.commit_id.as_deref() == Some(pull_request.commit.as_str());

@@ -134,6 +134,20 @@ async fn what_github_itself_put_into_its_queue_is_taken_out_of_it() {
 }
 
 #[tokio::test]
+async fn what_somebody_asked_for_whose_account_is_no_more_is_waited_for() {
+    let stage = Stage::merging(GITHUB).await;
+    let sha = stage.store.pull(1).sha;
+    for word in GITHUB.reviews.into_iter().rev() {
+        stage.store.change(1, |pull| pull.reviews.push(("ghost".to_owned(), word.to_owned(), sha.clone())));
+        let (action, reason) = stage.pass(9).await;
+        assert!(reason.contains("changes are requested by ghost"), "{action:?} {reason}");
+        assert_eq!(stage.states(), [Stands::Open]);
+    }
+    stage.store.change(1, |pull| pull.reviews[0].1 = "DISMISSED".to_owned());
+    assert_eq!(stage.acts(9).await, Some(Action::Merged));
+}
+
+#[tokio::test]
 async fn a_straight_line_that_the_branch_itself_wants_is_kept() {
     let stage = Stage::merging(GITHUB).await;
     stage.store.kept().protection.linear = true;

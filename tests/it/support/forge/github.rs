@@ -292,7 +292,7 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
         ("GET", ["pulls", number, "reviews"]) => {
             let pull = store.pull(number.parse().unwrap());
             let row = |(who, word, sha): &(String, String, String)| {
-                let user = whole("simple-user", &json!({"login": who}));
+                let user = if who == "ghost" { Value::Null } else { whole("simple-user", &json!({"login": who})) };
                 let part = if who.starts_with("stranger") { "NONE" } else { "MEMBER" };
                 let review = json!({"user": user, "state": word, "commit_id": sha, "author_association": part});
                 whole("pull-request-review", &review)
@@ -774,10 +774,8 @@ fn glance(store: &Store, number: u64) -> Value {
     let review = |(who, word, sha): &(String, String, String)| {
         let part = if who.starts_with("stranger") { "NONE" } else { "MEMBER" };
         let (kind, login) = who.strip_suffix("[bot]").map_or(("User", who.as_str()), |name| ("Bot", name));
-        json!({
-            "state": word, "authorAssociation": part, "author": {"__typename": kind, "login": login},
-            "commit": {"oid": sha},
-        })
+        let author = if who == "ghost" { Value::Null } else { json!({"__typename": kind, "login": login}) };
+        json!({"state": word, "authorAssociation": part, "author": author, "commit": {"oid": sha}})
     };
     let whole = json!({"hasNextPage": false});
     let queue = queue(store, number);
