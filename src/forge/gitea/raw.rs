@@ -272,6 +272,11 @@ impl RawRepository {
         let preferred = styles.clone().find(|style| *style == self.default_merge_style);
         preferred.or_else(|| styles.next()).unwrap_or("merge")
     }
+
+    /// Whether a base is moved to a head as it is, which must stand on its tip for that.
+    pub(super) fn is_forwarded(&self) -> bool {
+        self.style() == "fast-forward-only"
+    }
 }
 
 /// What changing files came to.

@@ -24,12 +24,16 @@ impl Gitea {
     ) -> Result<Readiness, ForgeError> {
         let head = pull_request.commit.as_str();
         let (protected, rule) = self.read_rules(&pull_request.base).await?;
-        let wants_tip = rule.as_ref().map(|rule| rule.block_on_outdated_branch);
+        // Nothing else can be fast-forwarded; where the rule is not known, what it wants is not.
+        let is_forwarded = self.read_settings().await?.is_forwarded();
+        let wants_tip = rule.as_ref().map(|rule| rule.block_on_outdated_branch).filter(|_| !is_forwarded);
+        let wants_tip = wants_tip.or(is_forwarded.then_some(true));
         let rule = rule.unwrap_or_default();
         let verdicts = verdicts(self.read_reviews(pull_request).await?);
         // Last of all: whatever a person does to it meanwhile is heeded.
         let now = self.read_one(pull_request).await?;
         let of_state = |state: &'static str| verdicts.iter().filter(move |(_, review)| review.state == state);
+        let is_behind = wants_tip == Some(true) && now.is_behind();
         let mut readiness = Readiness {
             required: required(&protected, &checks),
             checks,
@@ -37,7 +41,7 @@ impl Gitea {
             changes_requested: of_state("REQUEST_CHANGES").map(|(name, _)| name.clone()).collect(),
             blocked: None,
             queue: None,
-            is_behind: rule.block_on_outdated_branch && now.is_behind(),
+            is_behind,
             wants_tip,
             is_blocked_by_checks: false,
             labels: now.labels().map(as_called).collect(),
@@ -57,7 +61,7 @@ impl Gitea {
             Some(format!("{missing} more must approve its head commit"))
         } else if is_asked {
             Some("a review that was asked for is missing".to_owned())
-        } else if rule.block_on_outdated_branch && now.is_behind() {
+        } else if is_behind {
             Some("it is behind its base, which must be up to date here".to_owned())
         } else if now.mergeable {
             None

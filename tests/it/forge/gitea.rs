@@ -416,3 +416,22 @@ async fn what_it_merges_by_itself_keeps_its_record() {
 async fn nothing_is_merged_on_rules_that_were_told_before() {
     super::turns::nothing_is_merged_on_rules_that_were_told_before(GITEA).await;
 }
+
+#[tokio::test]
+async fn a_head_that_is_behind_is_made_anew_where_the_base_is_only_moved_forward() {
+    for strict in [false, true] {
+        let stage = Stage::merging(GITEA).await;
+        stage.store.kept().forwards = true;
+        stage.store.kept().protection.strict = strict;
+        let before = stage.store.pull(1).sha;
+        stage.store.repository.land("main", &[("readme", "moved")], "By hand", 2);
+        let (action, reason) = stage.pass(9).await;
+        assert!(action == Some(Action::Updated) && reason.contains("up to date"), "{action:?} {reason}");
+        let head = stage.store.at(&stage.store.pull(1).head).unwrap();
+        assert_ne!(head, before);
+        stage.check("build", "success");
+        let (action, reason) = stage.pass(10).await;
+        assert_eq!(action, Some(Action::Merged), "{reason}");
+        assert_eq!((stage.store.at("main"), stage.runs()), (Some(head), "1.5.0".to_owned()));
+    }
+}

@@ -438,7 +438,7 @@ pub(in crate::forge) async fn a_pass_that_only_waits_asks_as_little_as_the_forge
         "" => (2, 2, 2),
         // A pipeline that runs on the merge with the base is told by the merge request alone.
         "gitlab/" => (1 + 2 * 2, 1 + 2, 2 + 2 * 4),
-        _ => (1 + 2, 1 + 2, 2 + 2 * 3),
+        _ => (1 + 2, 1 + 2, 3 + 2 * 3),
     };
     let costs = async |what: &str, most: usize| {
         stage.requests();

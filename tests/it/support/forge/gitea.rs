@@ -80,6 +80,7 @@ fn serve(store: &Store, asked: &Asked) -> Answer {
             json!({
                 "id": 1, "archived": false, "permissions": { "push": store.kept().pushes }, "default_merge_style": style(store),
                 "allow_merge_commits": style(store) == "merge", "allow_squash_merge": style(store) == "squash",
+                "allow_fast_forward_only_merge": style(store) == "fast-forward-only",
             }),
         ),
         ("GET", ["pulls"]) => list(store, asked),
@@ -160,7 +161,12 @@ fn serve(store: &Store, asked: &Asked) -> Answer {
 
 /// The one way to merge that the repository allows.
 fn style(store: &Store) -> &'static str {
-    if store.kept().squashes { "squash" } else { "merge" }
+    let kept = store.kept();
+    match (kept.forwards, kept.squashes) {
+        (true, _) => "fast-forward-only",
+        (false, true) => "squash",
+        (false, false) => "merge",
+    }
 }
 
 fn list(store: &Store, asked: &Asked) -> Answer {
@@ -361,6 +367,13 @@ fn merge(store: &Store, asked: &Asked, pull: &Pull) -> Answer {
     }
     if asked.body["head_commit_id"] != pull.sha.as_str() {
         return Answer::of(409, json!({ "message": "head out of date" }));
+    }
+    // The servers know no better status for it.
+    if store.kept().forwards && store.is_behind(pull) {
+        return Answer::of(
+            500,
+            json!({ "message": "Merge DivergingFastForwardOnly Error: Not possible to fast-forward" }),
+        );
     }
     if store.merge_saying(pull.number, (&title, &text)).is_none() {
         return Answer::of(409, json!({ "message": "merge conflict" }));

@@ -219,6 +219,8 @@ pub(crate) struct Kept {
     pub(crate) armed_words: Option<(String, String)>,
     /// Whether the repository allows no other way to merge than to squash, into a commit that has the title alone.
     pub(crate) squashes: bool,
+    /// Whether it allows no other way to merge than to move the base to the head, where the forge knows that.
+    pub(crate) forwards: bool,
     /// Whether the forge signs none of the commits that it makes.
     pub(crate) signs_nothing: bool,
     /// The labels that were made in the repository, where the forge tells them by number; `None` for one that was taken away.
@@ -453,7 +455,7 @@ impl Store {
     pub(crate) fn merge_saying(&self, number: u64, (title, text): (&str, &str)) -> Option<String> {
         let pull = self.pull(number);
         let (tree, base) = (self.merged_tree(&pull)?, self.at(&pull.base)?);
-        let squashes = self.kept().squashes;
+        let Kept { squashes, forwards, .. } = *self.kept();
         let title = match title {
             "" if squashes => format!("{} (#{number})", pull.title),
             "" => format!("Merge pull request #{number}"),
@@ -462,7 +464,7 @@ impl Store {
         let message = format!("{title}\n\n{text}");
         let mut arguments = vec!["commit-tree", &tree, "-p", &base, "-m", &message];
         arguments.extend((!squashes).then_some(["-p", &pull.sha]).into_iter().flatten());
-        let merged = self.repository.git(&arguments);
+        let merged = if forwards { pull.sha.clone() } else { self.repository.git(&arguments) };
         self.repository.git(&["update-ref", &format!("refs/heads/{}", pull.base), &merged, &base]);
         self.change(number, |pull| {
             pull.state = Stands::Merged;
