@@ -189,6 +189,8 @@ impl Watcher {
     /// Runs a whole pass of one repository; `answered` is told when its Git remote has answered. It blocks in between: run it on a
     /// thread that may.
     pub async fn pass(&self, url: &str, impulse: Impulse, now: Timestamp, answered: &(dyn Fn() + Sync)) -> Passed {
+        // What opening it takes has passed as well, and a first attempt by a token that is refused.
+        let clock = ClockFrom::at(now);
         let clients = self.for_pass().in_turns(url, impulse);
         let source = self.registries.for_pass();
         let cache = self.cache();
@@ -217,7 +219,7 @@ impl Watcher {
                 cache: &cache,
                 limits: &self.limits,
                 now,
-                clock: &ClockFrom::at(now),
+                clock: &clock,
                 publishing,
                 detail: Detail::EveryTag,
                 only: &[],

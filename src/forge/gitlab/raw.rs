@@ -105,10 +105,14 @@ pub(super) struct RawPipeline {
 }
 
 impl RawPipeline {
+    /// Whether it ran for the merge train.
+    pub(super) fn is_of_train(&self) -> bool {
+        self.reference.starts_with("refs/merge-requests/") && self.reference.ends_with("/train")
+    }
+
     /// Whether it ran on a commit that GitLab made of a head and its base.
     pub(super) fn is_of_merge(&self) -> bool {
-        self.reference.starts_with("refs/merge-requests/")
-            && (self.reference.ends_with("/merge") || self.reference.ends_with("/train"))
+        self.is_of_train() || self.reference.starts_with("refs/merge-requests/") && self.reference.ends_with("/merge")
     }
 
     /// Whether it is no pipeline of the project's own, but made up of the commit statuses that came from outside.
@@ -129,6 +133,8 @@ pub(super) struct RawStatus {
     /// The pipeline; older versions do not tell, nor does a pipeline's own list of jobs.
     pub(super) pipeline_id: Option<u64>,
     description: Option<String>,
+    /// Where more is to be read about it; that of a job, where GitLab tells it, ends in its id.
+    target_url: Option<String>,
     #[serde(default)]
     allow_failure: bool,
     created_at: Option<Timestamp>,
@@ -136,9 +142,13 @@ pub(super) struct RawStatus {
 }
 
 impl RawStatus {
-    /// Whether it came from outside, as Tagboat's own do: GitLab files it under whichever pipeline of the commit is the newest. Jobs have no text.
+    /// Whether it came from outside, as Tagboat's own do: GitLab files it under whichever pipeline of the commit is the newest. Jobs have no
+    /// text, and no address but their own.
     pub(super) fn is_from_outside(&self) -> bool {
-        GateName::of_context(&self.name).is_some() || self.description.as_ref().is_some_and(|text| !text.is_empty())
+        let is_elsewhere = |url: &String| !url.is_empty() && !url.ends_with(&format!("/{}", self.id));
+        GateName::of_context(&self.name).is_some()
+            || self.description.as_ref().is_some_and(|text| !text.is_empty())
+            || self.target_url.as_ref().is_some_and(is_elsewhere)
     }
 
     /// Turns it into the plain noun.

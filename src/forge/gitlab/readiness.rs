@@ -1,6 +1,6 @@
 //! Whether a merge request may be merged: its pipeline, statuses, approvals, and what GitLab itself says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use reqwest::StatusCode;
@@ -35,9 +35,16 @@ impl GitLab {
         let missing = self.add_reviews(pull_request, &mut readiness).await?;
         // Last of all: whatever a person does to it meanwhile is heeded.
         let mut request = self.read_one(pull_request).await?;
-        if let Some(pipeline) = &request.head_pipeline {
-            let ran = self.ran(pipeline, head).await?;
-            self.add_pipeline(pipeline, ran, &mut readiness.checks).await?;
+        match &request.head_pipeline {
+            // It was judged before it went there, and GitLab throws out what fails: its train is left to go on.
+            Some(pipeline) if request.merge_when_pipeline_succeeds && pipeline.is_of_train() => {
+                readiness.checks.push(of_pipeline(CheckState::Passed, &pipeline.status));
+            }
+            Some(pipeline) => {
+                let ran = self.ran(pipeline, head).await?;
+                self.add_pipeline(pipeline, ran, &mut readiness.checks).await?;
+            }
+            None => {}
         }
         readiness.labels = std::mem::take(&mut request.labels).into_iter().map(|label| as_called(&label)).collect();
         readiness.blocked = blocked(&request, pull_request).or(missing);
@@ -59,7 +66,11 @@ impl GitLab {
 
     /// Whether no pipeline runs for the head beside the one that is made up of what the head's statuses say.
     pub(super) async fn has_no_pipeline(&self, pull_request: &PullRequest) -> Result<bool, ForgeError> {
-        let Some(pipeline) = self.read_one(pull_request).await?.head_pipeline else { return Ok(true) };
+        let request = self.read_one(pull_request).await?;
+        let Some(pipeline) = request.head_pipeline else { return Ok(true) };
+        if request.merge_when_pipeline_succeeds && pipeline.is_of_train() {
+            return Ok(false);
+        }
         Ok(match self.ran(&pipeline, pull_request.commit.as_str()).await? {
             Ran::OnHead | Ran::OnMerge => pipeline.is_external(),
             Ran::OnGone => false,
@@ -121,14 +132,7 @@ impl GitLab {
         // Of what came from outside Tagboat's own statuses alone are no check of the change.
         let is_ours = pipeline.is_external() && checks.iter().all(|check| check.gate().is_some());
         if !is_ours {
-            checks.push(Check {
-                name: PIPELINE.to_owned(),
-                state,
-                word,
-                text: String::new(),
-                is_run: false,
-                time: None,
-            });
+            checks.push(of_pipeline(state, &word));
         }
         Ok(())
     }
@@ -211,6 +215,12 @@ impl GitLab {
     }
 }
 
+/// Returns a pipeline as one check.
+fn of_pipeline(state: CheckState, word: &str) -> Check {
+    let (name, word) = (PIPELINE.to_owned(), word.to_owned());
+    Check { name, state, word, text: String::new(), is_run: false, time: None }
+}
+
 /// What a merge request's pipeline ran on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ran {
@@ -233,8 +243,11 @@ pub(super) fn of_base(statuses: Vec<RawStatus>) -> Vec<Check> {
 /// Keeps one status of each name of a head. Its branch has a pipeline, and its merge request has another with jobs of the same names: the worst
 /// counts. On the same ref a pipeline takes the place of an earlier one.
 pub(super) fn of_head(statuses: Vec<RawStatus>) -> Vec<Check> {
+    // Who reports from outside does not always say so.
+    let outside = statuses.iter().filter(|one| one.is_from_outside()).map(|one| one.name.clone());
+    let outside: BTreeSet<String> = outside.collect();
     let of_ref = newest(statuses, |one| (one.name.clone(), one.reference.clone()), |one| (one.pipeline_id, one.id));
-    let by_whom = |one: &RawStatus| (one.name.clone(), one.reference.clone().filter(|_| !one.is_from_outside()));
+    let by_whom = |one: &RawStatus| (one.name.clone(), one.reference.clone().filter(|_| !outside.contains(&one.name)));
     let mut worst: BTreeMap<String, Check> = BTreeMap::new();
     for check in newest(of_ref, by_whom, |one| one.id).into_iter().map(RawStatus::into_plain) {
         match worst.get(&check.name) {
@@ -391,6 +404,15 @@ mod tests {
         }
         let mixed = [(6, "a", "failed", Some("at first")), (8, "a", "success", None), (7, "b", "success", None)];
         assert_eq!(of("jenkins", &mixed).0, [Passed]);
+        let once = [(6, "a", "running", Some("begun")), (7, "b", "success", None)];
+        assert_eq!(of("jenkins", &once).0, [Passed], "it says so once");
+        let at = |urls: [&str; 2]| {
+            let row = |id: usize, status: &str| serde_json::json!({"id": id, "name": "ci", "status": status, "ref": status, "target_url": urls[id - 1]});
+            let rows = serde_json::json!([row(1, "running"), row(2, "success")]);
+            of_head(serde_json::from_value(rows).unwrap())[0].state
+        };
+        assert_eq!(at(["https://ci.acme.example/7", ""]), Passed);
+        assert_eq!(at(["https://git.acme.example/-/jobs/1", "https://git.acme.example/-/jobs/2"]), Pending);
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub(super) fn refuse_growth(source: &str) -> Result<bool, TemplateFault> {
             Ok(costs) => is_costly |= costs,
             Err((what, hint)) => {
                 return Err(TemplateFault {
-                    line: Some(source[..start].lines().count().max(1)),
+                    line: Some(source[..start].matches('\n').count() + 1),
                     reason: format!("{what} cannot be used in these templates"),
                     hint: Some(hint.to_owned()),
                 });
@@ -197,6 +197,8 @@ fn is_costly(tokens: &[&str]) -> bool {
                 let is_near = |place: &str| place == "\"" || place.len() < 4 && is_number(place);
                 !(ends_short(before) || matches!(after, [place, "]", ..] if is_near(place)))
             }
+            // A number behind a dot is a place, too.
+            "." => after.first().is_some_and(|place| place.len() > 3 && is_number(place)),
             _ => false,
         }
     })

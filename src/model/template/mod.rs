@@ -320,6 +320,7 @@ fn environment<'a>(fuel: u64) -> Environment<'a> {
     environment.add_filter("trim", move |value: &Value, signs: Option<&str>| match signs {
         None => Ok(trim.text(value, 1)?.trim().to_owned()),
         Some(signs) => {
+            trim.spend(signs.len())?;
             let signs: Vec<char> = signs.chars().collect();
             Ok(trim.text(value, signs.len().max(1))?.trim_matches(&signs[..]).to_owned())
         }

@@ -22,6 +22,7 @@ fn what_is_wrong_is_said_with_its_line_and_what_to_do() {
     assert_eq!((unknown.line, unknown.reason.as_str()), (Some(2), "there is no variable `enviroment`"));
     assert!(unknown.hint.unwrap().contains("environment"));
     assert_eq!(fault("\n{{ images[0].nam }}").line, Some(2));
+    assert_eq!(fault("a\n{{ environment ~ summary }}\nb").line, Some(2));
     assert!(fault("{{ environment").reason.starts_with("this is no template"));
     assert!(fault("{{ environment|tojson }}").reason.contains("no such filter"));
     assert!(Template::parse("{{ gates }}", Wording::Title).unwrap_err().reason.contains("`gates`"));
@@ -131,6 +132,7 @@ fn whatever_a_template_does_is_bounded() {
         (all("{% if notes|lower %}{% endif %}"), Err(slow)),
         (all("{% if notes|trim %}{% endif %}"), Err(slow)),
         ("{{ default|trim(default) }}".to_owned(), Err(slow)),
+        (all("{% if ''|trim(default) %}{% endif %}"), Err(slow)),
         (all("{% if default|length %}{% endif %}"), Err(slow)),
         (all("{% if images|last %}{% endif %}"), Err(slow)),
         (all("{% if images|first %}{% endif %}"), Err(slow)),
@@ -146,6 +148,8 @@ fn whatever_a_template_does_is_bounded() {
         (all("{% if loop.changed(images) %}{% endif %}"), Err(slow)),
         (all("{% if default[1:] %}{% endif %}"), Err(slow)),
         (all("{% if default[-1] %}{% endif %}"), Err(slow)),
+        // What is found with no sample.
+        (all("{% if loop.index > 1 and default.50000 %}{% endif %}"), Err(slow)),
         ("{% for a in images %}{% for b in images %}{{ b.new }}{% endfor %}{% endfor %}".to_owned(), Err(slow)),
         ("{% for a in default %}{{ a }}{% endfor %}".to_owned(), Err(slow)),
         // What people write.

@@ -94,6 +94,11 @@ pub(super) async fn merge(
             if !place.turn.may_act() {
                 return Ok(());
             }
+            let Some(now) = still_planned(place, tip, (again, &rests_on.here), &applied.changed).await? else {
+                course.reason = Some(MOVED.to_owned());
+                return Ok(());
+            };
+            *tip = now; // What was merged a moment ago it is to stand on, too.
             let made = place.maker().on_head(tip, head, Some(commit), again).await?;
             place.rebased.note(place.branch);
             applied.made.insert(made.commit.clone());

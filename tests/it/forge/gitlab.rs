@@ -296,6 +296,28 @@ async fn jobs_of_merged_results_decide_as_those_of_the_head() {
     assert_eq!(states, [("test", CheckState::Failed), ("pipeline", CheckState::Failed)]);
 }
 
+/// With commits that are squashed, GitLab makes up one of which the head is no parent.
+#[tokio::test]
+async fn what_is_on_the_merge_train_stays_there_while_its_pipeline_runs() {
+    for squashes in [false, true] {
+        let stage = Stage::new(GITLAB, AUTO);
+        stage.acts(8).await;
+        stage.store.kept().protection.queue = true;
+        runs(&stage.store, REFS[2], &stage.store.pull(1), "success");
+        assert_eq!(stage.acts(9).await, Some(Action::Enqueued));
+        assert_eq!(stage.store.kept().queued, [1]);
+        let pull = stage.store.pull(1);
+        let sha = if squashes { stage.store.repository.at("main").unwrap() } else { stage.store.merge_aside(&pull) };
+        let reference = "refs/merge-requests/1/train".to_owned();
+        stage.store.kept().pipelines.push(PipelineRow { sha, reference, word: "running", jobs: Vec::new() });
+        for hour in [10, 11] {
+            stage.requests();
+            assert_eq!(stage.acts(hour).await, Some(Action::Enqueued), "{squashes}");
+            assert_eq!((stage.requests().1, stage.store.kept().queued.clone()), (Vec::new(), vec![1]), "{squashes}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_pipeline_whose_commit_is_gone_is_waited_for_and_said() {
     for setting in ["", "pullRequest: {allowNoChecks: true}\n"] {

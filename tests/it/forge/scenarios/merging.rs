@@ -105,6 +105,27 @@ pub(in crate::forge) async fn a_head_that_is_behind_is_made_anew_where_the_base_
     }
 }
 
+/// Where only what stands on the tip is merged, the first leaves the second behind.
+pub(in crate::forge) async fn what_a_merge_leaves_behind_is_made_anew_once_and_on_top_of_it(kind: Kind) {
+    let stage = Stage::new(kind, AUTO).with_two();
+    stage.store.kept().protection.strict = true;
+    stage.outcome("mirror", 8).await;
+    let passes = |number: usize| {
+        let (sha, name, word) = (stage.pulls()[number].sha.clone(), "build".to_owned(), kind.words[0].to_owned());
+        stage.store.kept().checks.push(CheckRow { sha, name, word, text: String::new(), at: NOW, is_run: true });
+    };
+    (0..2).for_each(passes);
+    stage.outcome("mirror", 9).await;
+    assert_eq!(stage.states(), [Stands::Merged, Stands::Open]);
+    stage.outcome("mirror", 10).await;
+    let second = stage.pulls().remove(1);
+    let parent = stage.store.repository.git(&["rev-parse", &format!("{}^", second.sha)]);
+    assert_eq!(Some(parent), stage.store.repository.at("main"));
+    passes(1);
+    stage.outcome("mirror", 11).await;
+    assert_eq!((stage.states(), stage.pulls()[1].sha.clone()), (vec![Stands::Merged; 2], second.sha));
+}
+
 const TWO: &str = "ghcr.io/acme/worker";
 
 impl Stage {

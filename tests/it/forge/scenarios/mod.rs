@@ -237,7 +237,7 @@ impl Stage {
     }
 
     /// Takes the requests since the last call: all, and those that write.
-    fn requests(&self) -> (usize, Vec<String>) {
+    pub(in crate::forge) fn requests(&self) -> (usize, Vec<String>) {
         let all = self.store.requests();
         let writes = all.iter().filter(|line| !line.starts_with("GET ") && !line.starts_with("QUERY "));
         let writes = writes.cloned().collect();
@@ -296,6 +296,7 @@ macro_rules! scenarios {
                 waits_while_somebody_asks_for_changes
                 waits_while_the_forge_does_not_know_whether_it_can_be_merged
                 a_head_that_is_behind_is_made_anew_where_the_base_wants_it
+                what_a_merge_leaves_behind_is_made_anew_once_and_on_top_of_it
                 pull_requests_beyond_the_limit_wait_for_their_turn
                 several_that_touch_different_files_merge_in_one_pass
                 a_look_says_what_is_merged_where_the_base_must_be_up_to_date
