@@ -1,5 +1,7 @@
 //! `run`: commits and pushes to a bare repository.
 
+use std::process::Stdio;
+
 use insta::assert_snapshot;
 
 use crate::program::{World, commits, contents, has_fields};
@@ -319,4 +321,46 @@ fn without_the_git_program_it_says_what_to_install() {
     let mut command = world.command(&["run", "--repo", &folder, "--branch", "main"]);
     let ran = world.finish(command.env_remove("HOME").env_remove("XDG_CACHE_HOME")).ended(1);
     assert_snapshot!(ran.err, @"error: there is no folder for the mirror: set HOME, XDG_CACHE_HOME or TAGBOAT_CACHE");
+}
+
+/// Returns the locks of a fetch that lie in the one mirror of the cache.
+fn locks(world: &World) -> Vec<std::path::PathBuf> {
+    let cache = world.scratch.path("cache");
+    let found = if cache.exists() { contents(&cache) } else { Vec::new() };
+    let paths = found.into_iter().map(|(path, _)| path);
+    paths.filter(|path| path.ends_with("shallow.lock") || path.ends_with("tagboat/main.lock")).collect()
+}
+
+#[test]
+fn whoever_is_killed_while_it_fetches_holds_up_nobody_after_it() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let remote = world.repository("acme/web:1.4.0");
+    remote.git(&["config", "http.receivepack", "true"]);
+    let server = GitServer::start(&world.scratch.path(""), Rules { stalls: true, ..Rules::default() });
+    let url = server.url("manifests.git");
+    let arguments = ["run", "--repo", &url, "--branch", "main", "--forge", "plain"];
+    #[expect(clippy::disallowed_methods, reason = "it is killed while it runs")]
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tagboat"));
+    command.args(arguments).env_clear().envs(world.variables());
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while locks(&world).is_empty() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let left = locks(&world);
+    assert_eq!(left.len(), 1, "it leaves nothing behind");
+    server.set(Rules::default());
+    world.tagboat(&arguments).ended(0);
+    assert_eq!(remote.show("main", "dev/web.yaml"), world.deployment("acme/web:1.5.0").into_bytes());
+    assert!(locks(&world).is_empty());
+
+    // As when it is killed while it notes where the branch stands.
+    world.push("acme/web", "1.6.0");
+    remote.land("main", &[("README", "by hand\n")], "by hand", 2);
+    std::fs::write(left[0].with_file_name("refs/tagboat/main.lock"), "").unwrap();
+    world.tagboat(&arguments).ended(0);
+    assert_eq!(remote.show("main", "dev/web.yaml"), world.deployment("acme/web:1.6.0").into_bytes());
+    assert!(locks(&world).is_empty());
 }

@@ -13,6 +13,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{Response, StatusCode};
+use futures_util::StreamExt as _;
 
 use crate::support::gate::Gate;
 use crate::support::repository::{git_program, search_path};
@@ -31,6 +32,8 @@ pub(crate) struct Rules {
     pub(crate) fault: Option<u16>,
     /// Whether paths without `.git` are redirected to those with it, as GitLab does.
     pub(crate) suffix: bool,
+    /// Whether what is fetched stops short of its end, and the connection stays open.
+    pub(crate) stalls: bool,
 }
 
 struct Shared {
@@ -132,7 +135,16 @@ async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response<
     let body = to_bytes(body, BODY_LIMIT).await.unwrap_or_default();
     let root = shared.root.clone();
     let output = tokio::task::spawn_blocking(move || backend(&root, &variables, &body)).await.unwrap();
-    from_cgi(&output)
+    let (head, mut sent) = from_cgi(&output).into_parts();
+    let body = if rules.stalls && sent.windows(4).any(|window| window == b"PACK") {
+        // Without the pack's checksum, of 20 bytes, and the frames around it.
+        sent.truncate(sent.len() - 30);
+        let most = futures_util::stream::iter([Ok::<_, std::convert::Infallible>(sent)]);
+        Body::from_stream(most.chain(futures_util::stream::pending()))
+    } else {
+        Body::from(sent)
+    };
+    Response::from_parts(head, body)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the server is the real program")]
@@ -165,9 +177,9 @@ fn backend(root: &Path, variables: &[(&str, String)], body: &[u8]) -> Vec<u8> {
 }
 
 /// Turns an answer of the Common Gateway Interface (RFC 3875, section 6) into one of HTTP.
-fn from_cgi(output: &[u8]) -> Response<Body> {
+fn from_cgi(output: &[u8]) -> Response<Vec<u8>> {
     let end = output.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
-    let mut answer = Response::new(Body::from(output[end + 4..].to_vec()));
+    let mut answer = Response::new(output[end + 4..].to_vec());
     for line in String::from_utf8_lossy(&output[..end]).lines() {
         let (name, value) = line.split_once(": ").unwrap();
         if name == "Status" {
