@@ -18,6 +18,10 @@ use crate::publish::pull_requests::Step;
 /// The most characters of a status that are kept before the sign that some were cut; forges take 140 and fewer bytes.
 const LONGEST_STATUS: usize = 120;
 
+/// What stands in place of a character beyond the basic plane, as in the names of checks that begin with an emoji: GitHub refuses the
+/// whole status for one ("description doesn't accept 4-byte Unicode"), and what a gate said before would stand.
+const NOT_SHOWN: char = '□';
+
 /// What is said of a gate that has passed.
 const PASSED: &str = "passed";
 
@@ -82,7 +86,8 @@ pub fn carried(gates: &[Gate], environment: &Environment, before: &[Check]) -> V
 }
 
 fn of_gate(name: GateName, state: CheckState, text: &str) -> Status {
-    let text: String = text.chars().filter(|character| !character.is_control()).collect();
+    let shown = |character: char| if character.len_utf8() == 4 { NOT_SHOWN } else { character };
+    let text: String = text.chars().filter(|character| !character.is_control()).map(shown).collect();
     let text = match text.char_indices().nth(LONGEST_STATUS) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
@@ -246,14 +251,17 @@ async fn set(forge: &dyn Forge, commit: &CommitId, wanted: &[Status], now: &mut 
             continue;
         }
         match forge.set_status(commit, status).await {
-            Ok(()) => {}
-            Err(ForgeError::Skip(reason) | ForgeError::Stop(reason)) => {
+            Ok(()) => note(status, now),
+            // What is refused of one may be taken of another.
+            Err(ForgeError::Skip(reason)) => {
+                tracing::warn!(status = status.context, reason, "a gate cannot be shown as a commit status");
+            }
+            Err(ForgeError::Stop(reason)) => {
                 tracing::warn!(reason, "the gates cannot be shown as commit statuses");
                 return Ok(());
             }
             Err(error) => return Err(error),
         }
-        note(status, now);
     }
     Ok(())
 }

@@ -268,6 +268,31 @@ pub(super) async fn the_newest_report_on_a_later_commit_that_still_holds_it_coun
     assert_eq!(stage.web()[1], "1.5.0");
 }
 
+/// GitHub takes no status whose text has a character of four bytes: what the gate said before would stand.
+pub(super) async fn a_check_whose_name_has_an_emoji_is_told_of_as_any_other(kind: Kind) {
+    let stage = Stage::new(kind, "    publish: pullRequest\n    gates: {checks: [\"🧪 e2e\"]}\n");
+    stage.pass("08:00").await;
+    let brought = stage.tip();
+    stage.passed(&brought, "🧪 e2e");
+    stage.pass("08:10").await;
+    let said = || {
+        let kept = stage.store.kept();
+        let last = kept.checks.iter().rev().find(|row| row.name == "tagboat/checks").unwrap();
+        (last.word.clone(), last.text.clone())
+    };
+    assert_eq!(said(), (kind.statuses[0].to_owned(), "passed".to_owned()));
+    stage.failed(&brought, "🧪 e2e");
+    for time in ["08:20", "08:30"] {
+        stage.pass(time).await;
+        let (word, text) = said();
+        assert_ne!(word, kind.statuses[0], "{text}");
+        assert!(text.starts_with(&format!("□ e2e: {} on commit", kind.words[2])), "{text}");
+    }
+    let told = stage.store.kept().checks.iter().filter(|row| row.name == "tagboat/checks").count();
+    assert_eq!(told, 3, "it waits, passes and fails, and each is said once");
+    assert!(stage.store.pull(1).body.contains("🧪 e2e"), "{}", stage.store.pull(1).body);
+}
+
 pub(super) async fn what_was_said_of_another_version_does_not_count(kind: Kind) {
     let stage = Stage::new(kind, CHECKED);
     stage.pass("08:00").await;
@@ -1536,6 +1561,7 @@ macro_rules! gates {
             a_promotion_waits_for_the_check_of_the_commit_that_brought_it
             a_commit_status_counts_as_a_check_run_does
             the_newest_report_on_a_later_commit_that_still_holds_it_counts
+            a_check_whose_name_has_an_emoji_is_told_of_as_any_other
             what_was_said_of_another_version_does_not_count
             what_was_said_before_a_file_was_raised_by_a_move_does_not_count
             a_star_takes_all_that_begin_so_and_wants_one_at_least

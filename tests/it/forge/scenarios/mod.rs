@@ -391,6 +391,7 @@ macro_rules! scenarios {
                 a_gate_takes_back_what_it_said_while_a_person_holds_it
                 a_gate_takes_back_what_it_said_while_the_image_cannot_be_asked_about
                 a_gate_takes_back_what_it_said_on_what_is_left_without_its_hidden_line
+                a_status_that_is_refused_keeps_no_other_one_away
                 what_stays_passed_is_not_taken_back
                 a_check_of_others_whose_name_begins_as_a_gate_s_is_theirs
                 the_gates_of_an_order_that_a_person_merges_are_judged_by_every_pass;

@@ -3,7 +3,7 @@
 use tagboat::model::proposal::Action;
 
 use crate::forge::scenarios::{AUTO, Kind, Stage, WEB};
-use crate::support::forge::{CheckRow, NOW, Stands};
+use crate::support::forge::{CheckRow, Fault, NOW, Stands};
 
 /// A window from nine to ten, beside a gate that stays passed.
 const WINDOW: &str = "    gates: {windows: [{hours: \"09:00-10:00\"}]}\n";
@@ -89,6 +89,14 @@ pub(in crate::forge) async fn a_gate_takes_back_what_it_said_on_what_is_left_wit
     stage.requests();
     stage.acts(10).await;
     assert_eq!(stage.requests().1, Vec::<String>::new(), "it is taken back once");
+}
+
+pub(in crate::forge) async fn a_status_that_is_refused_keeps_no_other_one_away(kind: Kind) {
+    let stage = Stage::new(kind, "    gates: {manual: true, windows: [{hours: \"09:00-10:00\"}]}\n");
+    stage.store.trap("POST", "/statuses/", Fault::Before(422));
+    assert_eq!(stage.acts(9).await, Some(Action::Opened));
+    let said: Vec<String> = stage.says().into_iter().map(|(name, ..)| name).collect();
+    assert_eq!(said.len(), 1, "the first one is refused, and the second one set: {said:?}");
 }
 
 /// What has soaked has soaked, and where no gate is asked nothing was said.

@@ -374,6 +374,15 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
         ("POST", ["statuses", sha]) => {
             let (name, word, text) = (asked.text("context"), asked.text("state"), asked.text("description"));
             assert!(text.chars().count() <= 140, "{text}");
+            if text.chars().any(|character| character.len_utf8() == 4) {
+                let words = "description doesn't accept 4-byte Unicode";
+                let error = json!({"resource": "Status", "code": "custom", "field": "description", "message": words});
+                let page = "https://docs.github.com/rest/commits/statuses#create-a-commit-status";
+                return said(
+                    422,
+                    &json!({"message": "Validation Failed", "errors": [error], "documentation_url": page}),
+                );
+            }
             let row = CheckRow { sha: (*sha).to_owned(), name, word, text, at: NOW, is_run: false };
             store.kept().checks.push(row.clone());
             said(201, &status("status", &row))
