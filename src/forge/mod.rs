@@ -40,6 +40,11 @@ use crate::model::pull_request::{
 /// Why a draft is not merged. A person may have made it one, so nobody else takes that back.
 const DRAFT: &str = "it is a draft: nobody merges it until a person has marked it as ready";
 
+/// Says who was not asked to review, and why.
+fn unasked(reviewers: &[String], why: &str) -> String {
+    format!("not asked to review: {} ({why})", reviewers.join(", "))
+}
+
 /// What clients of several repositories have in common.
 #[derive(Debug, Clone)]
 pub struct Desk {
@@ -194,14 +199,15 @@ pub trait Forge: Send + Sync {
 
     /// Sets the labels and asks for the reviews of a pull request that was opened; done twice it is as done once. Whatever may have been
     /// done before, as `finishing` says or since an answer was lost, is looked for before it is done again. What the forge refuses, such as
-    /// a reviewer whom it does not know, is told in the log: a pull request without is worth more than none.
+    /// a reviewer whom it does not know, is returned in words, and keeps nothing else from being done: a pull request without is worth more
+    /// than none.
     fn finish<'a>(
         &'a self,
         _opened: &'a PullRequest,
         _new: &'a NewPullRequest,
         _finishing: Finishing,
-    ) -> Asked<'a, ()> {
-        Box::pin(std::future::ready(Ok(())))
+    ) -> Asked<'a, Vec<String>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
     /// Replaces title and body.

@@ -389,7 +389,7 @@ fn foot(proposal: &Proposal, environment: Option<&Environment>, is_order: bool) 
     };
     let reviewers = environment.map(|environment| environment.reviewers.as_slice()).unwrap_or_default();
     let asked: Vec<String> = reviewers.iter().map(|name| code(name)).collect();
-    let asked = if asked.is_empty() { String::new() } else { format!(" Asked to review: {}.", asked.join(", ")) };
+    let asked = if asked.is_empty() { String::new() } else { format!(" To be reviewed by {}.", asked.join(", ")) };
     let (close, label) = match (is_order, proposal.publish) {
         (true, Publish::AutoMerge) => (
             ORDER_TAKEN_BACK,

@@ -27,7 +27,7 @@ use crate::forge::once::Once;
 use crate::forge::releases;
 use crate::forge::rest::{Reply, Rest, TokenHeader};
 use crate::forge::turns::Turn;
-use crate::forge::{Asked, Desk, Finishing, Forge, ForgeError, drafts};
+use crate::forge::{Asked, Desk, Finishing, Forge, ForgeError, drafts, unasked};
 use crate::http::client::HttpClient;
 use crate::model::commit::{CommitId, MadeCommit, NewCommit};
 use crate::model::environment::BranchName;
@@ -212,35 +212,54 @@ impl Gitea {
         found.into_iter().find(|one| one.state == State::Open && one.base == new.base).ok_or(lost)
     }
 
-    /// Asks for reviews that are not asked for yet. The pull request stands by now: that nobody could be asked is said, and no more.
+    /// Asks for reviews that are not asked for yet. The pull request stands by now: who could not be asked is returned in words, and no
+    /// error.
     async fn ask_reviews(
         &self,
         pull_request: &PullRequest,
         reviewers: &[String],
         finishing: Finishing,
-    ) -> Result<(), ForgeError> {
+    ) -> Result<Vec<String>, ForgeError> {
         let mut reviewers = reviewers.to_vec();
         if finishing == Finishing::Again {
             self.leave_out_asked(pull_request, &mut reviewers).await?;
         }
         if reviewers.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
+        match self.ask_for_reviews(pull_request, &reviewers).await {
+            Ok(None) => Ok(Vec::new()),
+            // One whom nobody knows or who may not read it is enough: whoever is named behind is not asked either.
+            Ok(Some(reply)) if is_of_one(&reply) && reviewers.len() > 1 => {
+                let mut said = Vec::new();
+                for one in reviewers.chunks(1) {
+                    let refused = self.ask_for_reviews(pull_request, one).await?;
+                    said.extend(refused.map(|reply| unasked(one, &self.refused(&reply).to_string())));
+                }
+                Ok(said)
+            }
+            Ok(Some(reply)) => Ok(vec![unasked(&reviewers, &self.refused(&reply).to_string())]),
+            // The answer was lost, and they may be asked.
+            Err(later @ ForgeError::Later { .. }) => {
+                self.leave_out_asked(pull_request, &mut reviewers).await?;
+                if reviewers.is_empty() { Ok(Vec::new()) } else { Err(later) }
+            }
+            Err(error) => Ok(vec![unasked(&reviewers, &error.to_string())]),
+        }
+    }
+
+    /// Asks users and teams to review; what is refused is returned.
+    async fn ask_for_reviews(
+        &self,
+        pull_request: &PullRequest,
+        reviewers: &[String],
+    ) -> Result<Option<Reply>, ForgeError> {
         let (teams, users): (Vec<&String>, Vec<&String>) = reviewers.iter().partition(|name| name.contains('/'));
         let teams: Vec<&str> = teams.iter().filter_map(|team| Some(team.split_once('/')?.1)).collect();
         let url = self.of("pulls", pull_request, &["requested_reviewers"]);
         let body = json!({ "reviewers": users, "team_reviewers": teams });
-        match self.rest.write(Method::POST, url, Some(&body)).await {
-            Ok(reply) if reply.status == StatusCode::CREATED => {}
-            Ok(reply) => tracing::warn!(url = %pull_request.url, said = reply.words(), "nobody was asked for a review"),
-            // The answer was lost, and they may be asked.
-            Err(later @ ForgeError::Later { .. }) => {
-                self.leave_out_asked(pull_request, &mut reviewers).await?;
-                return if reviewers.is_empty() { Ok(()) } else { Err(later) };
-            }
-            Err(error) => tracing::warn!(url = %pull_request.url, %error, "nobody was asked for a review"),
-        }
-        Ok(())
+        let reply = self.rest.write(Method::POST, url, Some(&body)).await?;
+        Ok((reply.status != StatusCode::CREATED).then_some(reply))
     }
 
     /// Leaves out whose reviews are asked for by now.
@@ -280,6 +299,11 @@ impl Gitea {
         let reply = self.rest.write(Method::POST, url, Some(&body)).await?;
         reply.granted(&[StatusCode::CREATED], |reply| self.refused(reply)).map(drop)
     }
+}
+
+/// Whether a refusal to ask for reviews may come of one alone of those who are named.
+fn is_of_one(reply: &Reply) -> bool {
+    matches!(reply.status, StatusCode::NOT_FOUND | StatusCode::UNPROCESSABLE_ENTITY)
 }
 
 /// Writes a title as Gitea tells drafts.
@@ -335,7 +359,12 @@ impl Forge for Gitea {
         !new.reviewers.is_empty()
     }
 
-    fn finish<'a>(&'a self, opened: &'a PullRequest, new: &'a NewPullRequest, finishing: Finishing) -> Asked<'a, ()> {
+    fn finish<'a>(
+        &'a self,
+        opened: &'a PullRequest,
+        new: &'a NewPullRequest,
+        finishing: Finishing,
+    ) -> Asked<'a, Vec<String>> {
         Box::pin(self.ask_reviews(opened, &new.reviewers, finishing))
     }
 

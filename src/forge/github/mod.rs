@@ -152,7 +152,12 @@ impl Forge for GitHub {
         !new.labels.is_empty() || !new.reviewers.is_empty()
     }
 
-    fn finish<'a>(&'a self, opened: &'a PullRequest, new: &'a NewPullRequest, finishing: Finishing) -> Asked<'a, ()> {
+    fn finish<'a>(
+        &'a self,
+        opened: &'a PullRequest,
+        new: &'a NewPullRequest,
+        finishing: Finishing,
+    ) -> Asked<'a, Vec<String>> {
         Box::pin(self.adorned(opened, new, finishing))
     }
 

@@ -10,7 +10,7 @@ use url::Url;
 use crate::forge::comments::{Comment, Comments};
 use crate::forge::github::transport::Answer;
 use crate::forge::github::{GitHub, raw};
-use crate::forge::{Asked, Finishing, ForgeError};
+use crate::forge::{Asked, Finishing, ForgeError, unasked};
 use crate::model::commit::CommitId;
 use crate::model::environment::BranchName;
 use crate::model::marker;
@@ -20,6 +20,13 @@ use crate::model::pull_request::{Listing, NewPullRequest, Number, PullRequest, S
 struct Adornment {
     labels: Vec<String>,
     reviewers: Vec<String>,
+}
+
+/// What was refused, in words.
+struct Refused {
+    words: String,
+    /// Whether the request was not valid: so it is as a whole for one of several whom it names.
+    is_invalid: bool,
 }
 
 impl Adornment {
@@ -110,42 +117,61 @@ impl GitHub {
         Ok(found.into_iter().find(|pull| pull.state == State::Open && pull.base == new.base))
     }
 
-    /// Sets labels and asks for reviews, as far as that is not done yet.
+    /// Sets labels and asks for reviews, as far as that is not done yet; what is refused is returned in words.
     pub(super) async fn adorned(
         &self,
         opened: &PullRequest,
         new: &NewPullRequest,
         finishing: Finishing,
-    ) -> Result<(), ForgeError> {
+    ) -> Result<Vec<String>, ForgeError> {
         let number = opened.number.0.to_string();
         let mut wish = Adornment { labels: new.labels.clone(), reviewers: new.reviewers.clone() };
         if finishing == Finishing::Again && !wish.is_empty() {
             self.leave_out_done(&number, &mut wish).await?;
         }
+        let mut said = Vec::new();
         if !wish.labels.is_empty() {
             let url = self.url(&["issues", &number, "labels"], &[]);
             let body = json!({"labels": wish.labels});
-            if let Err(later) = self.try_to("to set its labels", &url, &body).await {
-                // The answer was lost, and they may be set.
-                self.leave_out_done(&number, &mut wish).await?;
-                if !wish.labels.is_empty() {
-                    return Err(later);
+            match self.try_to("to set its labels", &url, &body).await {
+                Ok(refused) => said.extend(refused.map(|refused| refused.words)),
+                Err(later) => {
+                    // The answer was lost, and they may be set.
+                    self.leave_out_done(&number, &mut wish).await?;
+                    if !wish.labels.is_empty() {
+                        return Err(later);
+                    }
                 }
             }
         }
-        let (teams, people): (Vec<&String>, Vec<&String>) = wish.reviewers.iter().partition(|name| name.contains('/'));
         if !wish.reviewers.is_empty() {
-            let teams: Vec<&str> = teams.iter().map(|name| short(name)).collect();
-            let url = self.url(&["pulls", &number, "requested_reviewers"], &[]);
-            let body = json!({"reviewers": people, "team_reviewers": teams});
-            if let Err(later) = self.try_to("to ask for reviews", &url, &body).await {
-                self.leave_out_done(&number, &mut wish).await?;
-                if !wish.reviewers.is_empty() {
-                    return Err(later);
+            match self.ask_for_reviews(&number, &wish.reviewers).await {
+                Ok(None) => {}
+                // One who is no collaborator, or who opened it, is enough for GitHub to ask nobody.
+                Ok(Some(refused)) if refused.is_invalid && wish.reviewers.len() > 1 => {
+                    for one in wish.reviewers.chunks(1) {
+                        let refused = self.ask_for_reviews(&number, one).await?;
+                        said.extend(refused.map(|refused| unasked(one, &refused.words)));
+                    }
+                }
+                Ok(Some(refused)) => said.push(unasked(&wish.reviewers, &refused.words)),
+                Err(later) => {
+                    self.leave_out_done(&number, &mut wish).await?;
+                    if !wish.reviewers.is_empty() {
+                        return Err(later);
+                    }
                 }
             }
         }
-        Ok(())
+        Ok(said)
+    }
+
+    /// Asks users and teams to review; what is refused is returned.
+    async fn ask_for_reviews(&self, number: &str, reviewers: &[String]) -> Result<Option<Refused>, ForgeError> {
+        let (teams, people): (Vec<&String>, Vec<&String>) = reviewers.iter().partition(|name| name.contains('/'));
+        let teams: Vec<&str> = teams.iter().map(|name| short(name)).collect();
+        let url = self.url(&["pulls", number, "requested_reviewers"], &[]);
+        self.try_to("to ask for reviews", &url, &json!({"reviewers": people, "team_reviewers": teams})).await
     }
 
     /// Leaves out the labels that a pull request has by now, and those whose reviews are asked for.
@@ -165,15 +191,16 @@ impl GitHub {
     }
 
     /// Does what can be done without; only what may pass by itself is an error.
-    async fn try_to(&self, what: &str, url: &Url, body: &Value) -> Result<(), ForgeError> {
-        let reason = match self.transport.write(Method::POST, url, Some(body)).await {
-            Ok(answer) if answer.status.is_success() => return Ok(()),
-            Ok(answer) => answer.refusal(what),
-            Err(later @ ForgeError::Later { .. }) => return Err(later),
-            Err(error) => error,
-        };
-        tracing::warn!(%reason, "the pull request was opened, but not everything about it could be set");
-        Ok(())
+    async fn try_to(&self, what: &str, url: &Url, body: &Value) -> Result<Option<Refused>, ForgeError> {
+        match self.transport.write(Method::POST, url, Some(body)).await {
+            Ok(answer) if answer.status.is_success() => Ok(None),
+            Ok(answer) => {
+                let is_invalid = answer.status == StatusCode::UNPROCESSABLE_ENTITY;
+                Ok(Some(Refused { words: answer.refusal(what).to_string(), is_invalid }))
+            }
+            Err(later @ ForgeError::Later { .. }) => Err(later),
+            Err(error) => Ok(Some(Refused { words: error.to_string(), is_invalid: false })),
+        }
     }
 
     async fn patch(&self, pull_request: &PullRequest, body: &Value, what: &str) -> Result<(), ForgeError> {

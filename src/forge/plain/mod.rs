@@ -69,7 +69,7 @@ impl Forge for Plain {
         _opened: &'a PullRequest,
         _new: &'a NewPullRequest,
         _finishing: Finishing,
-    ) -> Asked<'a, ()> {
+    ) -> Asked<'a, Vec<String>> {
         refused(NO_PULL_REQUESTS)
     }
 

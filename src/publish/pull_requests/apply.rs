@@ -334,7 +334,7 @@ async fn take(
         Step::Finish { pull_request, reviewers } => {
             let text = (pull_request.title.as_str(), pull_request.body.as_str());
             let new = new(place, &pull_request.head, text, reviewers);
-            Ok(forge.finish(pull_request, &new, Finishing::Again).await?)
+            finish(forge, pull_request, (&new, Finishing::Again), course).await
         }
         Step::Rewrite { pull_request, title, body } => Ok(forge.rewrite(pull_request, title, body).await?),
         Step::RemoveLabel { pull_request, label } => Ok(forge.remove_label(pull_request, label).await?),
@@ -452,6 +452,19 @@ async fn tell(forge: &dyn Forge, pull_request: &PullRequest, (body, comment): (&
     }
 }
 
+/// Finishes what was opened, and says what of it the forge refuses.
+async fn finish(
+    forge: &dyn Forge,
+    opened: &PullRequest,
+    (new, finishing): (&NewPullRequest, Finishing),
+    course: &mut Course,
+) -> Result<(), MakeError> {
+    for refused in forge.finish(opened, new, finishing).await? {
+        course.add(&refused);
+    }
+    Ok(())
+}
+
 /// Opens a pull request, after a look at whether there is one after all, or whether this was refused long ago.
 async fn open(
     place: &Place<'_>,
@@ -479,7 +492,7 @@ async fn open(
         }
         let open = &open.disarmed();
         if open.marker.as_ref().is_some_and(|marker| marker.unfinished) {
-            forge.finish(open, new, Finishing::Again).await?;
+            finish(forge, open, (new, Finishing::Again), course).await?;
         }
         let before = open.marker.as_ref();
         let body = before.map_or_else(|| new.body.clone(), |before| body::instead_of(&new.body, before, None));
@@ -520,6 +533,6 @@ async fn open(
     let body = unfinished.map_or_else(|| new.body.clone(), |unfinished| marker::replace(&new.body, &unfinished));
     let opened = forge.open(&NewPullRequest { body, ..new.clone() }).await?;
     course.url = Some(opened.url.clone());
-    forge.finish(&opened, new, Finishing::AtOnce).await?;
+    finish(forge, &opened, (new, Finishing::AtOnce), course).await?;
     Ok(forge.rewrite(&opened, &new.title, &new.body).await?)
 }

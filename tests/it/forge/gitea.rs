@@ -156,6 +156,12 @@ async fn a_label_that_two_make_at_once_stays_once() {
 }
 
 #[tokio::test]
+async fn who_cannot_be_asked_to_review_keeps_nobody_else_from_it() {
+    use crate::forge::scenarios::opening::who_cannot_be_asked_to_review_keeps_nobody_else_from_it;
+    who_cannot_be_asked_to_review_keeps_nobody_else_from_it(GITEA, "404: User").await;
+}
+
+#[tokio::test]
 async fn reviews_that_were_asked_for_are_not_asked_for_again() {
     crate::forge::scenarios::opening::what_was_done_is_looked_for_before_it_is_done_again(
         GITEA,

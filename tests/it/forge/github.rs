@@ -73,6 +73,19 @@ async fn labels_and_reviews_that_were_asked_for_are_not_asked_for_again() {
 }
 
 #[tokio::test]
+async fn who_cannot_be_asked_to_review_keeps_nobody_else_from_it() {
+    use crate::forge::scenarios::opening::who_cannot_be_asked_to_review_keeps_nobody_else_from_it;
+    who_cannot_be_asked_to_review_keeps_nobody_else_from_it(GITHUB, "422: Reviews may only").await;
+    // With a person's own token that person has opened it.
+    let stage = Stage::new(GITHUB, "    reviewers: [ada, grace]\n");
+    stage.store.kept().login = Some("ada");
+    let (action, reason) = stage.pass(8).await;
+    assert_eq!(action, Some(Action::Opened));
+    assert!(reason.contains("not asked to review: ada (") && reason.contains("author"), "{reason}");
+    assert_eq!(stage.store.pull(1).reviewers, ["grace"]);
+}
+
+#[tokio::test]
 async fn a_merge_queue_is_used_where_there_is_one_and_only_once() {
     let stage = Stage::merging(GITHUB).await;
     stage.store.kept().protection.queue = true;

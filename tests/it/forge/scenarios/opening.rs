@@ -50,6 +50,27 @@ pub(in crate::forge) async fn what_was_done_is_looked_for_before_it_is_done_agai
     }
 }
 
+/// For forges that are asked for reviews once a pull request stands.
+pub(in crate::forge) async fn who_cannot_be_asked_to_review_keeps_nobody_else_from_it(kind: Kind, status: &str) {
+    for (reviewers, asked) in [("ada, left, acme/sre, gone", 2), ("left", 0), ("gone, left", 0)] {
+        let stage = Stage::new(kind, &format!("    reviewers: [{reviewers}]\n"));
+        stage.store.kept().outsiders = vec!["left", "gone"];
+        let (action, reason) = stage.pass(8).await;
+        assert_eq!(action, Some(Action::Opened), "{reason}");
+        for name in ["left", "gone"] {
+            let is_told = reason.contains(&format!("not asked to review: {name} (")) && reason.contains(status);
+            assert_eq!(is_told, reviewers.contains(name), "{reason}");
+        }
+        assert!(!reason.contains("ada") && !reason.contains("acme/sre"), "{reason}");
+        let pull = stage.only();
+        assert_eq!(pull.reviewers.len(), asked, "{pull:?}");
+        assert!(!pull.body.contains("unfinished"), "{}", pull.body);
+        stage.requests();
+        assert_eq!(stage.acts(9).await, Some(Action::Unchanged));
+        assert_eq!(stage.requests().1, Vec::<String>::new());
+    }
+}
+
 pub(in crate::forge) async fn takes_something_newer_into_the_same_one(kind: Kind) {
     let stage = Stage::new(kind, PLAIN);
     stage.acts(8).await;

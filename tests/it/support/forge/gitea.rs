@@ -303,7 +303,15 @@ fn one(store: &Store, asked: &Asked, (method, kind): (&str, &str), number: u64, 
             let names = |field: &str| asked.body[field].as_array().cloned().unwrap_or_default();
             let all = names("reviewers").into_iter().chain(names("team_reviewers"));
             let all: Vec<String> = all.map(|name| name.as_str().unwrap().to_owned()).collect();
-            store.change(number, |pull| pull.reviewers = all);
+            // Users are looked up by name before anybody is asked.
+            if let Some(who) = all.iter().find(|name| store.kept().outsiders.contains(&name.as_str())) {
+                return Answer::of(404, json!({ "message": format!("User '{who}' not exist") }));
+            }
+            store.change(number, |pull| {
+                pull.reviewers.extend(all);
+                pull.reviewers.sort();
+                pull.reviewers.dedup();
+            });
             Answer::of(201, json!([]))
         }
         ("GET", "pulls", ["reviews"]) => {

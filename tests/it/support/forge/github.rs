@@ -303,6 +303,19 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
             let names = ["reviewers", "team_reviewers"].into_iter().flat_map(|key| asked.body[key].as_array().unwrap());
             let names: Vec<String> = names.map(|name| name.as_str().unwrap().to_owned()).collect();
             assert!(names.iter().all(|name| !name.contains('/')), "teams go by their short names: {names:?}");
+            let is_named = |who: &str| names.iter().any(|name| name == who);
+            let refused = |words: &str| {
+                let page = "https://docs.github.com/rest/pulls/review-requests#request-reviewers-for-a-pull-request";
+                said(422, &json!({"message": words, "documentation_url": page}))
+            };
+            if store.kept().login.is_some_and(is_named) {
+                return refused("Review cannot be requested from pull request author.");
+            }
+            if store.kept().outsiders.iter().any(|who| is_named(who)) {
+                return refused(
+                    "Reviews may only be requested from collaborators. One or more of the users or teams you specified is not a collaborator of the acme/gitops repository.",
+                );
+            }
             store.change(number.parse().unwrap(), |pull| {
                 pull.reviewers.extend(names);
                 pull.reviewers.sort();

@@ -234,6 +234,8 @@ pub(crate) struct Kept {
     pub(crate) scopes: Option<&'static str>,
     /// Whether the base branch takes pushes and merges from Maintainers alone.
     pub(crate) is_protected: bool,
+    /// Who is asked to review by nobody, since they have no part in the repository.
+    pub(crate) outsiders: Vec<&'static str>,
     /// Whose the credential is.
     pub(crate) login: Option<&'static str>,
     /// The tokens of the App's installation that were revoked; the next one is another.
