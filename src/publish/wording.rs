@@ -11,8 +11,8 @@ use crate::model::proposal::{Move, Proposal};
 use crate::model::site::Value;
 use crate::model::template::{Facts, GateFacts, ImageFacts, Template};
 
-/// The longest title, in characters: the shortest limit of all forges is 255.
-const LONGEST_TITLE: usize = 250;
+/// The longest title, in characters: the shortest limit of all forges is 255, of which GitLab's mark of a draft takes 7.
+const LONGEST_TITLE: usize = 248;
 
 /// The longest message before the trailers, in characters.
 const LONGEST_MESSAGE: usize = 10_000;

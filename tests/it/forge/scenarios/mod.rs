@@ -409,6 +409,7 @@ macro_rules! scenarios {
             texts:
                 titles_bodies_and_messages_follow_the_templates
                 a_title_that_begins_as_a_draft_s_makes_no_draft
+                a_title_is_cut_so_that_the_mark_of_a_draft_has_room
                 what_stays_a_draft_says_that_a_person_marks_it_as_ready
                 the_name_of_a_file_closes_nothing
                 release_notes_of_the_same_forge_are_told_once_and_mean_nothing

@@ -221,6 +221,19 @@ pub(in crate::forge) async fn a_title_that_begins_as_a_draft_s_makes_no_draft(ki
     }
 }
 
+pub(in crate::forge) async fn a_title_is_cut_so_that_the_mark_of_a_draft_has_room(kind: Kind) {
+    for length in [247, 248, 249, 250, 300] {
+        let stage = Stage::new(kind, &format!("pullRequest: {{draft: true, title: \"{}\"}}\n", "ü".repeat(length)));
+        let (action, reason) = stage.pass(8).await;
+        assert_eq!(action, Some(Action::Opened), "{length}: {reason}");
+        assert!(stage.only().draft);
+        assert_eq!(stage.only().title.chars().count(), length.min(248));
+        stage.requests();
+        assert_eq!(stage.acts(8).await, Some(Action::Unchanged));
+        assert_eq!(stage.requests().1, Vec::<String>::new(), "{length}");
+    }
+}
+
 pub(in crate::forge) async fn what_stays_a_draft_says_that_a_person_marks_it_as_ready(kind: Kind) {
     let stage = Stage::new(kind, &format!("{AUTO}pullRequest: {{draft: true}}\n"));
     stage.acts(8).await;

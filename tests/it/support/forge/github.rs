@@ -587,7 +587,19 @@ fn list(store: &Store, asked: &Asked<'_>) -> Response<Body> {
     paged(asked, &rows, |rows| json!(rows))
 }
 
+/// Refuses a title that is longer than GitHub takes.
+fn too_long(asked: &Asked<'_>) -> Option<Response<Body>> {
+    (asked.text("title").chars().count() > 256).then(|| {
+        let words = "title is too long (maximum is 256 characters)";
+        let error = json!({"resource": "PullRequest", "code": "custom", "field": "title", "message": words});
+        said(422, &json!({"message": "Validation Failed", "errors": [error]}))
+    })
+}
+
 fn open(store: &Store, asked: &Asked<'_>) -> Response<Body> {
+    if let Some(refused) = too_long(asked) {
+        return refused;
+    }
     let pull = Pull {
         number: 0,
         state: Stands::Open,
@@ -653,6 +665,9 @@ fn approving(pull: &Pull) -> u32 {
 }
 
 fn patch(store: &Store, asked: &Asked<'_>, number: u64) -> Response<Body> {
+    if let Some(refused) = too_long(asked) {
+        return refused;
+    }
     store.change(number, |pull| {
         if let Some(title) = asked.body["title"].as_str() {
             pull.title = title.to_owned();

@@ -267,6 +267,13 @@ fn jobs(at: usize, row: &PipelineRow) -> Vec<Value> {
     row.jobs.iter().enumerate().map(of_row).collect()
 }
 
+/// Refuses a title that is longer than GitLab takes, the mark of a draft included.
+fn too_long(asked: &Asked) -> Option<Answer> {
+    let length = asked.text("title").unwrap_or_default().chars().count();
+    let words = json!({ "message": { "title": ["is too long (maximum is 255 characters)"] } });
+    (length > 255).then(|| Answer::of(400, words))
+}
+
 /// Quick actions are carried out by GitLab wherever a line outside of code begins with one.
 fn orders(text: &str) -> bool {
     text.lines().any(|line| line.starts_with('/'))
@@ -277,6 +284,9 @@ fn create(store: &Store, asked: &Asked) -> Answer {
     assert!(fields.iter().all(|field| CREATED_WITH.contains(&field.as_str())), "{fields:?}");
     let text = |field: &str| asked.text(field).unwrap_or_default();
     assert!(!orders(&text("description")), "a quick action in {}", text("description"));
+    if let Some(refused) = too_long(asked) {
+        return refused;
+    }
     let (draft, title) = drafted(&text("title"), &DRAFTS);
     let ids = asked.body["reviewer_ids"].as_array().cloned().unwrap_or_default();
     let pull = Pull {
@@ -315,6 +325,9 @@ fn one(store: &Store, asked: &Asked, method: &str, number: u64, rest: &[&str]) -
             let fields: Vec<&String> = asked.body.as_object().unwrap().keys().collect();
             assert!(fields.iter().all(|field| CHANGED_WITH.contains(&field.as_str())), "{fields:?}");
             assert!(!orders(&asked.text("description").unwrap_or_default()), "a quick action");
+            if let Some(refused) = too_long(asked) {
+                return refused;
+            }
             store.change(number, |pull| {
                 if let Some(title) = asked.text("title") {
                     (pull.draft, pull.title) = drafted(&title, &DRAFTS);
