@@ -50,9 +50,10 @@ impl GitHub {
         }
         let repository: raw::Repository = answer.json()?;
         let may_push = repository.permissions.get("push") == Some(&true);
-        let mut lacks: Vec<Lack> = (!may_push).then(|| missing(&CONTENTS)).into_iter().collect();
+        let mut lacks: Vec<Lack> = Vec::new();
         // Classic tokens alone are told their scopes.
         if let Some(scopes) = answer.header("x-oauth-scopes").filter(|scopes| !scopes.trim().is_empty()) {
+            lacks.extend((!may_push).then(|| missing(&CONTENTS)));
             lacks.extend(of_scopes(&scopes.split(',').map(str::trim).collect(), &repository, demands));
             return Ok(lacks);
         }
@@ -66,7 +67,10 @@ impl GitHub {
         for (need, url, body) in self.impossible(&repository, demands) {
             if !has_row(&lacks, &need) {
                 let answer = self.transport.write(Method::POST, &url, Some(&body)).await?;
-                lacks.extend(judged(&answer, &need)?);
+                // That its owner may not push counts where nothing else tells: the token of an installation, as that of a job, has no
+                // owner, and is told so whatever it was granted.
+                let is_hidden = answer.status == StatusCode::NOT_FOUND && need == CONTENTS && !may_push;
+                lacks.extend(if is_hidden { Some(missing(&need)) } else { judged(&answer, &need)? });
             }
         }
         if demands.workflows {

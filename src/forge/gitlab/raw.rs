@@ -244,10 +244,19 @@ pub(super) struct RawPermissions {
     group_access: Option<RawAccess>,
 }
 
+/// The role of a member.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct RawAccess {
+pub(super) struct RawAccess {
     #[serde(default)]
-    access_level: u32,
+    pub(super) access_level: u32,
+}
+
+/// Whose a token is.
+#[derive(Debug, Deserialize)]
+pub(super) struct RawOwner {
+    pub(super) id: u64,
+    /// Told of administrators alone.
+    pub(super) is_admin: Option<bool>,
 }
 
 impl RawPermissions {

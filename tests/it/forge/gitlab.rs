@@ -469,6 +469,33 @@ async fn what_the_token_lacks_is_named() {
     assert_eq!(named(&["main"]).await, []);
 }
 
+/// The settings of a project tell of no role by an invited group, and of none of an administrator.
+#[tokio::test]
+async fn a_role_that_the_project_does_not_tell_is_asked_for() {
+    let stage = Stage::new(GITLAB, "");
+    let demands = Demands { opens: true, pushed: ["main".into()].into(), ..Demands::default() };
+    let lacks = async |is_invited, is_admin, role| {
+        {
+            let mut kept = stage.store.kept();
+            (kept.is_invited, kept.is_admin, kept.role, kept.scopes) = (is_invited, is_admin, role, Some("api"));
+        }
+        let lacks = client(stage.address()).lacks(&demands).await.unwrap();
+        lacks.into_iter().map(|lack| (lack.permission, lack.certainty)).collect::<Vec<_>>()
+    };
+    let role = "the role Developer".to_owned();
+    assert_eq!(lacks(true, false, Some(30)).await, []);
+    assert_eq!(lacks(true, false, Some(20)).await, [(role.clone(), Certainty::Missing)]);
+    assert_eq!(lacks(true, false, None).await, [(role.clone(), Certainty::Missing)], "nobody has invited them");
+    assert_eq!(lacks(false, true, None).await, []);
+    for path in ["/api/v4/user", "/members/all/"] {
+        stage.store.trap("GET", path, Fault::Before(403));
+        assert_eq!(lacks(true, false, Some(30)).await, [(role.clone(), Certainty::Untold)], "{path}");
+    }
+    stage.store.kept().is_protected = true;
+    let found = lacks(true, false, Some(30)).await;
+    assert!(found.len() == 1 && found[0].0.contains("push to the protected branch main"), "{found:?}");
+}
+
 #[tokio::test]
 async fn merges_by_itself_only_what_waits_for_required_checks() {
     crate::forge::scenarios::merging::a_forge_merges_by_itself_only_what_waits_for_required_checks(GITLAB, "pipeline")

@@ -193,6 +193,26 @@ fn check_tells_a_token_that_may_only_read() {
     }
 }
 
+/// Such a token is nobody's: what GitHub tells of its owner, that they may not push, says nothing of it.
+#[test]
+fn check_asks_what_the_token_of_an_installation_may_do() {
+    let scene = Scene::new("ghs_t");
+    let config = scene.world.config().replace("publish: commit", "publish: pullRequest");
+    let web = scene.world.deployment("acme/web:1.4.0");
+    let work = scene.world.scratch.work("work", &[(".tagboat.yaml", &config), ("dev/web.yaml", &web)]);
+    work.git(&["remote", "add", "origin", &scene.url]);
+    let folder = work.folder.display().to_string();
+    let token = [("TAGBOAT_TOKEN", "ghs_t")];
+    let ran = scene.tagboat(&["check", &folder, "--forge"], &token).ended(0);
+    assert!(!ran.out.contains("lacks"), "{ran:?}");
+    scene.store.trap("POST", "/git/refs", Fault::Before(404));
+    let ran = scene.tagboat(&["check", &folder, "--forge"], &token).ended(2);
+    assert!(ran.out.contains("lacks `contents: write`"), "what is hidden from it was not granted: {ran:?}");
+    scene.store.kept().reads_only = true;
+    let ran = scene.tagboat(&["check", &folder, "--forge"], &token).ended(2);
+    assert!(ran.out.contains("lacks `contents: write`"), "{ran:?}");
+}
+
 #[test]
 fn check_asks_for_workflows_and_teams_where_they_are_wanted() {
     let scene = Scene::new("tok-en");

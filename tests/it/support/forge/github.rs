@@ -47,6 +47,8 @@ fn filled(value: &Value) -> Value {
 
 struct Asked<'a> {
     method: Method,
+    /// Whether the token is somebody's; one of an installation is nobody's, and may push nothing by what is told of its owner.
+    has_owner: bool,
     /// The path below the base, as it was sent.
     whole: String,
     path: Vec<&'a str>,
@@ -108,14 +110,15 @@ async fn answer(State(store): State<Arc<Store>>, request: Request) -> Response<B
     assert_eq!(parts.headers["x-github-api-version"], "2022-11-28");
     let url = url::Url::parse(&format!("http://github{shown}")).unwrap();
     let decoded: Vec<String> = url.path_segments().unwrap().map(|part| percent_decoded(part).into_owned()).collect();
+    let shown = parts.headers["authorization"].to_str().unwrap().trim_start_matches("Bearer ").to_owned();
     let asked = Asked {
         method: parts.method.clone(),
+        has_owner: !shown.starts_with("ghs_"),
         whole: parts.uri.path().trim_start_matches("/api/v3").to_owned(),
         path: decoded.iter().map(String::as_str).collect(),
         query: url.query_pairs().into_owned().collect(),
         body: if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() },
     };
-    let shown = parts.headers["authorization"].to_str().unwrap().trim_start_matches("Bearer ").to_owned();
     if store.kept().revoked.contains(&shown) {
         return said(401, &json!({"message": "Bad credentials"}));
     }
@@ -280,7 +283,7 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
                 &json!({
                     "private": true, "allow_merge_commit": !store.kept().squashes,
                     "allow_squash_merge": store.kept().squashes, "allow_rebase_merge": store.kept().protection.linear,
-                    "permissions": {"admin": false, "pull": true, "push": true}, "temp_clone_token": "ghs-hush",
+                    "permissions": {"admin": false, "pull": true, "push": asked.has_owner}, "temp_clone_token": "ghs-hush",
                 }),
             ),
         ),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::rest::{Answer, Asked, answer};
-use super::{CheckRow, Fault, Modes, NOW, PipelineRow, Pull, Stands, Store, comment_id, description, drafted};
+use super::{CheckRow, Fault, Kept, Modes, NOW, PipelineRow, Pull, Stands, Store, comment_id, description, drafted};
 
 /// The token that is let in.
 pub(crate) const TOKEN: &str = "glpat-hush";
@@ -83,6 +83,13 @@ fn serve(store: &Store, asked: &Asked) -> Answer {
         ("GET", ["personal_access_tokens", "self"]) => {
             Answer::of(200, json!({ "id": 1, "scopes": [store.kept().scopes.unwrap_or("read_api")] }))
         }
+        ("GET", ["user"]) => {
+            let mut owner = user("tagboat");
+            if store.kept().is_admin {
+                owner["is_admin"] = true.into();
+            }
+            Answer::of(200, owner)
+        }
         (method, ["projects", PROJECT, rest @ ..]) => project(store, asked, method, rest),
         _ => Answer::of(404, json!({ "message": "404 Project Not Found" })),
     }
@@ -93,6 +100,11 @@ fn users(asked: &Asked) -> Answer {
     let name = asked.query("username");
     let found = known.map(|index| json!({ "id": index + 10, "username": name, "name": name, "state": "active" }));
     Answer::of(200, Value::Array(found.into_iter().collect()))
+}
+
+/// Tells the role of the token's owner in the project, and nothing of one that comes by an invited group, or of an administrator.
+fn access(kept: &Kept) -> Value {
+    if kept.is_invited || kept.is_admin { Value::Null } else { json!({ "access_level": kept.role.unwrap_or(20) }) }
 }
 
 fn project(store: &Store, asked: &Asked, method: &str, rest: &[&str]) -> Answer {
@@ -108,7 +120,7 @@ fn project(store: &Store, asked: &Asked, method: &str, rest: &[&str]) -> Answer 
                     "merge_trains_enabled": protection.queue,
                     "merge_method": if protection.strict { "rebase_merge" } else { "merge" },
                     "squash_option": if store.kept().squashes { "always" } else { "default_off" },
-                    "permissions": { "project_access": { "access_level": store.kept().role.unwrap_or(20) }, "group_access": null },
+                    "permissions": { "project_access": access(&store.kept()), "group_access": null },
                     "archived": false,
                     // Both are told to Maintainers.
                     "runners_token": "GR1348941-hush",
@@ -139,6 +151,18 @@ fn project(store: &Store, asked: &Asked, method: &str, rest: &[&str]) -> Answer 
         ("GET", ["pipelines", number, "jobs"]) => {
             let at = number.parse::<usize>().unwrap() - 1;
             Answer::page(asked, jobs(at, &store.kept().pipelines[at]), 2)
+        }
+        ("GET", ["members", "all", "10"]) => {
+            let kept = store.kept();
+            let role = kept.role.filter(|_| !kept.is_admin);
+            match role {
+                Some(role) => {
+                    let mut member = user("tagboat");
+                    member["access_level"] = role.into();
+                    Answer::of(200, member)
+                }
+                None => Answer::of(404, json!({ "message": "404 Not found" })),
+            }
         }
         ("POST", ["statuses", sha]) => set_status(store, asked, sha),
         ("POST", ["repository", "commits"]) => commit(store, asked),

@@ -231,6 +231,9 @@ pub(crate) struct Kept {
     pub(crate) pushes: bool,
     /// The role of its owner and its scopes, where the forge tells.
     pub(crate) role: Option<u64>,
+    /// Whether its owner has that role by a group that was invited, or needs none.
+    pub(crate) is_invited: bool,
+    pub(crate) is_admin: bool,
     pub(crate) scopes: Option<&'static str>,
     /// Whether the base branch takes pushes and merges from Maintainers alone.
     pub(crate) is_protected: bool,
