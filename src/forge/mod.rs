@@ -279,6 +279,12 @@ pub trait Forge: Send + Sync {
     /// Lists the newest check or status of each name of a head commit; where several things report by one name, the worst of theirs.
     fn checks<'a>(&'a self, commit: &'a CommitId) -> Asked<'a, Vec<Check>>;
 
+    /// Lists the newest commit status of each name of a head commit, among which is what gates have said. Where a forge tells statuses
+    /// from other checks it is asked for them alone: not every credential may see those.
+    fn statuses<'a>(&'a self, commit: &'a CommitId) -> Asked<'a, Vec<Check>> {
+        self.checks(commit)
+    }
+
     /// Lists the newest check or status of each name of a commit on a base: what was said of it there comes after what was said of it as a head.
     fn landed<'a>(&'a self, commit: &'a CommitId) -> Asked<'a, Vec<Check>> {
         self.checks(commit)

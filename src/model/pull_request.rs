@@ -418,6 +418,8 @@ pub struct Lack {
     pub needed_to: String,
     /// Whether the forge says so.
     pub certainty: Certainty,
+    /// What to do where it can be granted to no credential of this kind.
+    pub instead: Option<&'static str>,
 }
 
 /// How sure it is that a credential lacks something.
@@ -438,6 +440,8 @@ pub struct Demands {
     pub pushed: BTreeSet<BranchName>,
     /// The branches that pull requests are merged into.
     pub merged: BTreeSet<BranchName>,
+    /// Whether checks are waited for.
+    pub checks: bool,
     /// Whether references below `.github/workflows/` are followed.
     pub workflows: bool,
     /// The teams that are asked to review, each as `owner/team`.

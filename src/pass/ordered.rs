@@ -267,7 +267,7 @@ async fn statuses_of(
     let Some(environment) = config.environments.named(&again.proposal.environment) else { return Ok(Vec::new()) };
     let forge = run.publishing.forge();
     let before = match forge.has_pull_requests() && !environment.gates.is_empty() {
-        true => forge.checks(&head.tip).await,
+        true => forge.statuses(&head.tip).await,
         false => Ok(Vec::new()),
     };
     let before = before.map_err(|error| Unfit::Unknown(format!("what its gates have said is not known: {error}")))?;

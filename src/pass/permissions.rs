@@ -13,6 +13,7 @@ use crate::git::checkout::Checkout;
 use crate::git::url::RemoteUrl;
 use crate::manifest;
 use crate::model::environment::Publish;
+use crate::model::gate::{GateName, GateSpec};
 use crate::model::outcome::{Finding, Outcome, Severity};
 use crate::model::proposal::Action;
 use crate::model::pull_request::{Certainty, Demands, Lack};
@@ -104,6 +105,9 @@ pub fn demands(
             Publish::PullRequest => {}
         }
         demands.opens |= environment.publish != Publish::Commit;
+        let waits = |gate: &GateSpec| gate.name() == GateName::Checks;
+        demands.checks |= environment.publish == Publish::AutoMerge || environment.gates.iter().any(waits);
+        demands.checks |= environment.on_failure.is_some();
         demands.deployments |= environment.deployments;
         demands.teams.extend(environment.reviewers.iter().filter(|name| name.contains('/')).cloned());
     }
@@ -154,11 +158,12 @@ pub async fn lacking(
 }
 
 fn of_lack(lack: &Lack) -> Finding {
-    let Lack { permission, needed_to, certainty } = lack;
+    let Lack { permission, needed_to, certainty, instead } = lack;
     match certainty {
         Certainty::Missing => {
             let message = format!("the forge's credential lacks `{permission}`, to {needed_to}");
-            finding(Severity::Error, "missing-permission", message, Some("grant it to the token or the App"))
+            let hint = instead.unwrap_or("grant it to the token or the App");
+            finding(Severity::Error, "missing-permission", message, Some(hint))
         }
         Certainty::Untold => {
             let message = format!("whether the forge's credential has `{permission}`, to {needed_to}, cannot be told");

@@ -33,6 +33,8 @@ use crate::clock::{Clock, PassEnd};
 use crate::forge::comments::say_once;
 use crate::forge::github::identity::Identity;
 use crate::forge::github::judging::reviewed;
+use crate::forge::github::readiness::of_status;
+use crate::forge::github::runs::worst;
 use crate::forge::github::transport::Transport;
 use crate::forge::once::Once;
 use crate::forge::releases::{self, PUBLIC_HOST};
@@ -235,6 +237,10 @@ impl Forge for GitHub {
 
     fn checks<'a>(&'a self, commit: &'a CommitId) -> Asked<'a, Vec<Check>> {
         Box::pin(self.checked(commit))
+    }
+
+    fn statuses<'a>(&'a self, commit: &'a CommitId) -> Asked<'a, Vec<Check>> {
+        Box::pin(async move { Ok(worst(self.statuses_of(commit).await?.into_iter().map(of_status))) })
     }
 
     fn glance<'a>(&'a self, pull_requests: &'a [PullRequest]) -> Asked<'a, BTreeMap<Number, Glance>> {

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use reqwest::{Method, StatusCode};
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -29,10 +30,22 @@ const MEMBERS: Need = ("members", "read", "ask teams for reviews");
 const DEPLOYMENTS: Need =
     ("deployments", "write", "record deployments, which `deployments` of an environment asks for");
 
+/// What to do where a fine-grained token may not read checks: GitHub offers it no such permission.
+pub(super) const NO_CHECKS: &str =
+    "GitHub lets no fine-grained token read the checks of a private repository: take an App's or a classic one";
+
+/// How fine-grained tokens begin.
+const FINE_GRAINED: &str = "github_pat_";
+
 /// A commit that no repository has.
 const NO_COMMIT: &str = "0000000000000000000000000000000000000000";
 
 impl GitHub {
+    /// Whether it is asked with a fine-grained token.
+    pub(super) fn is_fine_grained(&self) -> bool {
+        matches!(&*self.transport.identity, Identity::Token(token) if token.expose_secret().starts_with(FINE_GRAINED))
+    }
+
     pub(super) async fn permissions_lacking(&self, demands: &Demands) -> Result<Vec<Lack>, ForgeError> {
         if let Identity::App(app) = &*self.transport.identity {
             let held = self.transport.held(app).await?.permissions;
@@ -61,7 +74,8 @@ impl GitHub {
         for (need, url) in asked_of {
             let answer = self.transport.get(&url).await?;
             if matches!(answer.status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) && !has_row(&lacks, &need) {
-                lacks.push(missing(&need));
+                let instead = (need == CHECKS && self.is_fine_grained()).then_some(NO_CHECKS);
+                lacks.push(Lack { instead, ..missing(&need) });
             }
         }
         for (need, url, body) in self.impossible(&repository, demands) {
@@ -85,8 +99,10 @@ impl GitHub {
         let mut readings = vec![
             (if demands.opens { OPENING } else { LISTING }, self.url(&["pulls"], &[("per_page", "1")])),
             (if demands.opens { SETTING } else { SEEING }, self.url(&["commits", "HEAD", "status"], &[])),
-            (CHECKS, self.url(&["commits", "HEAD", "check-runs"], &newest)),
         ];
+        if demands.checks {
+            readings.push((CHECKS, self.url(&["commits", "HEAD", "check-runs"], &newest)));
+        }
         if demands.deployments {
             readings.push((DEPLOYMENTS, self.url(&["deployments"], &[("per_page", "1")])));
         }
@@ -122,9 +138,10 @@ impl GitHub {
 /// Says what an App's installation needs, and so does a fine-grained token.
 fn needs(demands: &Demands) -> Vec<Need> {
     let mut needs = match demands.opens {
-        true => vec![CONTENTS, OPENING, SETTING, CHECKS],
-        false => vec![CONTENTS, LISTING, SEEING, CHECKS],
+        true => vec![CONTENTS, OPENING, SETTING],
+        false => vec![CONTENTS, LISTING, SEEING],
     };
+    needs.extend(demands.checks.then_some(CHECKS));
     needs.extend(demands.workflows.then_some(WORKFLOWS));
     needs.extend((!demands.teams.is_empty()).then_some(MEMBERS));
     needs.extend(demands.deployments.then_some(DEPLOYMENTS));
@@ -137,6 +154,7 @@ fn of_scopes(scopes: &BTreeSet<&str>, repository: &raw::Repository, demands: &De
         permission: format!("the scope `{name}`"),
         needed_to: needed_to.to_owned(),
         certainty: Certainty::Missing,
+        instead: None,
     };
     let has = |names: &[&str]| names.iter().any(|name| scopes.contains(name));
     let is_public = !repository.private && has(&["public_repo"]);
@@ -173,5 +191,6 @@ fn has_row(lacks: &[Lack], need: &Need) -> bool {
 }
 
 fn missing((name, level, needed_to): &Need) -> Lack {
-    Lack { permission: format!("{name}: {level}"), needed_to: (*needed_to).to_owned(), certainty: Certainty::Missing }
+    let (permission, needed_to) = (format!("{name}: {level}"), (*needed_to).to_owned());
+    Lack { permission, needed_to, certainty: Certainty::Missing, instead: None }
 }

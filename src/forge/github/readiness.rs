@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::forge::ForgeError;
 use crate::forge::github::judging::{Asked, Told};
+use crate::forge::github::permissions::NO_CHECKS;
 use crate::forge::github::runs::{Run, Start, counting, is_settled, worst};
 use crate::forge::github::suites::{Suite, Workflows, is_due, silent};
 use crate::forge::github::{GitHub, raw};
@@ -35,19 +36,27 @@ impl GitHub {
     pub(super) async fn checked(&self, commit: &CommitId) -> Result<Vec<Check>, ForgeError> {
         let path = self.path(&["commits", commit.as_str(), "check-runs"]);
         let filter = [("filter", "latest")];
-        let runs: Vec<raw::CheckRun> = self
-            .transport
-            .pages((&path, &filter), "to list the check runs", |page: raw::CheckRuns| page.check_runs)
-            .await?;
-        let path = self.path(&["commits", commit.as_str(), "status"]);
-        let statuses: Vec<raw::Status> = self
-            .transport
-            .pages((&path, &[]), "to list the commit statuses", |page: raw::CombinedStatus| page.statuses)
-            .await?;
+        let what = "to list the check runs";
+        let runs =
+            self.transport.pages_if_shown((&path, &filter), what, |page: raw::CheckRuns| page.check_runs).await?;
+        let runs: Vec<raw::CheckRun> = runs.map_err(|answer| match self.is_fine_grained() {
+            true if answer.status == StatusCode::FORBIDDEN => {
+                ForgeError::Skip(format!("{}: {NO_CHECKS}", answer.refusal(what)))
+            }
+            _ => answer.refusal(what),
+        })?;
+        let statuses = self.statuses_of(commit).await?;
         let runs: Vec<Run> = runs.into_iter().map(Run::of).collect();
         let workflows = if is_settled(&runs) { None } else { self.workflows(commit).await? };
         let starts = workflows.unwrap_or_default().starts;
         Ok(worst(counting(&runs, &starts).into_iter().chain(statuses.into_iter().map(of_status))))
+    }
+
+    /// Asks for the commit statuses, every page.
+    pub(super) async fn statuses_of(&self, commit: &CommitId) -> Result<Vec<raw::Status>, ForgeError> {
+        let path = self.path(&["commits", commit.as_str(), "status"]);
+        let what = "to list the commit statuses";
+        self.transport.pages((&path, &[]), what, |page: raw::CombinedStatus| page.statuses).await
     }
 
     /// Asks for the suites that have no check run: what a workflow that could not start, or that waits to be let run, says alone.

@@ -82,5 +82,6 @@ impl GitLab {
 }
 
 fn lack(permission: &str, needed_to: &str) -> Lack {
-    Lack { permission: permission.to_owned(), needed_to: needed_to.to_owned(), certainty: Certainty::Missing }
+    let (permission, needed_to) = (permission.to_owned(), needed_to.to_owned());
+    Lack { permission, needed_to, certainty: Certainty::Missing, instead: None }
 }

@@ -135,11 +135,64 @@ fn neither_an_app_s_key_nor_its_tokens_show_wherever_it_fails() {
     }
 }
 
+/// GitHub offers such a token no permission to read checks: those of a private repository it never sees.
+#[test]
+fn a_fine_grained_token_shows_what_gates_say_and_sees_no_checks() {
+    let gates = "    gates: {windows: [{hours: \"00:00-24:00\"}]}\n";
+    let scene =
+        Scene::configured("github_pat_t", |config| config.replace("publish: commit", "publish: pullRequest") + gates);
+    let token = [("TAGBOAT_TOKEN", "github_pat_t")];
+    let run = || scene.tagboat(&["run", "--repo", &scene.url, "--branch", "main"], &token);
+    let said = || {
+        let kept = scene.store.kept();
+        kept.checks.iter().map(|row| (row.sha.clone(), row.word.clone())).collect::<Vec<_>>()
+    };
+    run().ended(0);
+    let first = scene.store.pull(1).sha;
+    assert_eq!(said(), [(first.clone(), "success".to_owned())]);
+    scene.world.push("acme/web", "1.6.0");
+    run().ended(0);
+    let second = scene.store.pull(1).sha;
+    assert_ne!(first, second);
+    assert_eq!(said()[1..], [(second.clone(), "success".to_owned())]);
+    scene.store.change(1, |pull| {
+        pull.labels.insert("tagboat/hold".to_owned());
+    });
+    run().ended(0);
+    assert_eq!(said()[2..], [(second, "pending".to_owned())], "it is taken back");
+    // Nothing that waits for checks is asked for, so that nothing is missing; what merges waits for them.
+    let web = scene.world.deployment("acme/web:1.4.0");
+    for (publish, code) in [("pullRequest", 0), ("autoMerge", 2)] {
+        let config = scene.world.config().replace("publish: commit", &format!("publish: {publish}")) + gates;
+        let work = scene.world.scratch.work(publish, &[(".tagboat.yaml", &config), ("dev/web.yaml", &web)]);
+        work.git(&["remote", "add", "origin", &scene.url]);
+        let ran = scene.tagboat(&["check", &work.folder.display().to_string(), "--forge"], &token).ended(code);
+        let words = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        let is_told = words.contains("lacks `checks: read`") && words.contains("take an App's or a classic one");
+        assert_eq!(is_told, code == 2, "{ran:?}");
+    }
+}
+
+#[test]
+fn a_fine_grained_token_that_is_to_merge_is_told_that_it_sees_no_checks() {
+    let scene = Scene::configured("github_pat_t", |config| config.replace("publish: commit", "publish: autoMerge"));
+    let token = [("TAGBOAT_TOKEN", "github_pat_t")];
+    let run = || scene.tagboat(&["run", "--repo", &scene.url, "--branch", "main"], &token);
+    run().ended(0);
+    let (sha, name, word) = (scene.store.pull(1).sha, "build".to_owned(), "success".to_owned());
+    let row = CheckRow { sha, name, word, text: String::new(), at: "2026-11-20T08:00:00Z", is_run: true };
+    scene.store.kept().checks.push(row);
+    let ran = run();
+    let words = format!("{} {}", ran.out, ran.err).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("403") && words.contains("take an App's or a classic one"), "{ran:?}");
+}
+
 #[test]
 fn check_names_each_permission_that_is_missing() {
     let scene = Scene::new("tok-en");
     let web = scene.world.deployment("acme/web:1.4.0");
-    let work = scene.world.scratch.work("work", &[(".tagboat.yaml", &scene.world.config()), ("dev/web.yaml", &web)]);
+    let config = scene.world.config() + "    onFailure: {checks: [argocd/dev], within: 2h}\n";
+    let work = scene.world.scratch.work("work", &[(".tagboat.yaml", &config), ("dev/web.yaml", &web)]);
     work.git(&["remote", "add", "origin", &scene.url]);
     let folder = work.folder.display().to_string();
     let token = [("TAGBOAT_TOKEN", "tok-en")];

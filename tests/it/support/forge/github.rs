@@ -47,6 +47,8 @@ fn filled(value: &Value) -> Value {
 
 struct Asked<'a> {
     method: Method,
+    /// Whether the token is one that may see no checks of a private repository: GitHub offers it no such permission.
+    is_fine_grained: bool,
     /// Whether the token is somebody's; one of an installation is nobody's, and may push nothing by what is told of its owner.
     has_owner: bool,
     /// The path below the base, as it was sent.
@@ -113,6 +115,7 @@ async fn answer(State(store): State<Arc<Store>>, request: Request) -> Response<B
     let shown = parts.headers["authorization"].to_str().unwrap().trim_start_matches("Bearer ").to_owned();
     let asked = Asked {
         method: parts.method.clone(),
+        is_fine_grained: shown.starts_with("github_pat_"),
         has_owner: !shown.starts_with("ghs_"),
         whole: parts.uri.path().trim_start_matches("/api/v3").to_owned(),
         path: decoded.iter().map(String::as_str).collect(),
@@ -129,6 +132,11 @@ async fn answer(State(store): State<Arc<Store>>, request: Request) -> Response<B
     // Not every operation is described with the status by which GitHub refuses what is invalid.
     if parts.method == Method::POST && [asked.whole.as_bytes(), &body].iter().any(|text| names_no_commit(text)) {
         return said(422, &json!({"message": "Validation Failed", "errors": [{"code": "invalid", "field": "sha"}]}));
+    }
+    if asked.is_fine_grained && matches!(asked.path.last(), Some(&("check-runs" | "check-suites"))) {
+        let mut refused = said(403, &json!({"message": "Resource not accessible by personal access token"}));
+        refused.headers_mut().insert("x-accepted-github-permissions", "checks=read".parse().unwrap());
+        return refused;
     }
     store.happen(fault);
     store.refresh();
@@ -715,9 +723,30 @@ fn merge(store: &Store, asked: &Asked<'_>, number: u64) -> Response<Body> {
 
 fn graphql(store: &Store, asked: &Asked<'_>) -> Response<Body> {
     let (query, variables) = (asked.text("query"), &asked.body["variables"]);
-    let answered = answer_graphql(store, &query, variables);
+    let mut answered = answer_graphql(store, &query, variables);
+    if asked.is_fine_grained {
+        let errors: Vec<Value> = withhold_runs(&mut answered["data"]).collect();
+        if !errors.is_empty() {
+            answered["errors"] = errors.into();
+        }
+    }
     graphql::hold(&query, variables, &answered["data"]);
     said(200, &answered)
+}
+
+/// Withholds each check run, as from a token that may see none.
+fn withhold_runs(data: &mut Value) -> impl Iterator<Item = Value> {
+    let all = data["repository"].as_object_mut().into_iter().flatten();
+    all.flat_map(|(name, told)| {
+        let nodes = told.pointer_mut("/statusCheckRollup/contexts/nodes").and_then(Value::as_array_mut);
+        nodes.into_iter().flatten().enumerate().filter(|(_, node)| node["__typename"] == "CheckRun").map(
+            move |(at, node)| {
+                *node = Value::Null;
+                let path = json!(["repository", name, "statusCheckRollup", "contexts", "nodes", at]);
+                json!({"type": "FORBIDDEN", "message": "Resource not accessible by personal access token", "path": path})
+            },
+        )
+    })
 }
 
 fn answer_graphql(store: &Store, query: &str, variables: &Value) -> Value {
