@@ -31,7 +31,7 @@ const PULL: &str = "state isDraft headRefOid baseRefName mergeable mergeStateSta
                     labels(first: 100) { pageInfo { hasNextPage } nodes { name } } \
                     reviews(first: 100) { pageInfo { hasNextPage } \
                     nodes { state authorAssociation author { __typename login } commit { oid } } } \
-                    isInMergeQueue timelineItems(last: 1, itemTypes: REMOVED_FROM_MERGE_QUEUE_EVENT) \
+                    isInMergeQueue isMergeQueueEnabled timelineItems(last: 1, itemTypes: REMOVED_FROM_MERGE_QUEUE_EVENT) \
                     { nodes { __typename ... on RemovedFromMergeQueueEvent { createdAt reason } } }";
 
 /// What is asked of a base branch: its classic protection as whoever may read sees it, and the rules of rulesets.
@@ -54,6 +54,8 @@ struct Pull {
     merge_state_status: String,
     labels: Page<raw::Label>,
     reviews: Page<Review>,
+    /// Whether its base has a merge queue, also by classic protection.
+    is_merge_queue_enabled: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -230,9 +232,10 @@ fn read(
 ) -> Option<Glance> {
     let checks = rollup::checks(&said[format!("c{at}")], hides_starts)?;
     let queue = Some(queue(&said[format!("p{at}")])?);
-    let (now, reviews) = seen(&said[format!("p{at}")])?;
+    let (now, reviews, has_queue) = seen(&said[format!("p{at}")])?;
     let base = bases(all).iter().position(|base| *base == pull.base.as_str())?;
-    let asked = asked(&said[format!("b{base}")]);
+    let mut asked = asked(&said[format!("b{base}")]);
+    asked.iter_mut().for_each(|asked| asked.has_queue |= has_queue);
     // Where GitHub itself sees nothing in the way, what was read of its rules may be more than it asks of whoever looks.
     let is_free = matches!(now.state.as_deref(), Some("clean" | "unstable" | "has_hooks"));
     let has_asked = asked.is_some();
@@ -244,8 +247,8 @@ fn read(
     Some(Glance { is_whole: has_asked && !(is_free && is_held), readiness })
 }
 
-/// Reads a pull request, with REST's words, which are those of GraphQL in small letters, and its reviews.
-fn seen(pull: &Value) -> Option<(Now, Vec<raw::Review>)> {
+/// Reads a pull request, with REST's words, which are those of GraphQL in small letters, its reviews, and whether its base has a merge queue.
+fn seen(pull: &Value) -> Option<(Now, Vec<raw::Review>, bool)> {
     let pull = Pull::deserialize(pull).ok()?;
     let now = Now {
         is_open: pull.state == "OPEN",
@@ -260,7 +263,8 @@ fn seen(pull: &Value) -> Option<(Now, Vec<raw::Review>)> {
         },
         state: Some(pull.merge_state_status.to_ascii_lowercase()),
     };
-    Some((now, pull.reviews.whole()?.into_iter().map(Review::into_raw).collect()))
+    let reviews = pull.reviews.whole()?.into_iter().map(Review::into_raw).collect();
+    Some((now, reviews, pull.is_merge_queue_enabled))
 }
 
 /// Reads what a base branch asks for; `None` where that is not shown whole.
@@ -377,7 +381,7 @@ mod tests {
                 "baseRefName": pull["base"]["ref"], "mergeable": mergeable,
                 "mergeStateStatus": capital(&pull["mergeable_state"]),
                 "labels": all(rows(&pull["labels"]).into_iter()),
-                "isInMergeQueue": false, "timelineItems": {"nodes": []},
+                "isInMergeQueue": false, "isMergeQueueEnabled": false, "timelineItems": {"nodes": []},
                 "reviews": all(rows(&fact.reviews).iter().map(review)),
             },
             "c0": {"statusCheckRollup": null, "checkSuites": all(std::iter::empty())},
@@ -476,6 +480,17 @@ mod tests {
         assert!(alone.queue.is_some() && alone.blocked.is_none() && alone.labels.contains("tagboat/hold"));
     }
 
+    /// GraphQL tells of rulesets beside it, and of the box in the classic protection nowhere else.
+    #[test]
+    fn a_queue_of_classic_protection_is_one() {
+        let pull = pull();
+        let mut said = told(&fact());
+        let judged = |said: &Value| read((said, false), (0, &[&pull]), &pull).unwrap().readiness;
+        assert!(judged(&said).queue.is_none() && judged(&said).blocked.is_some());
+        said["p0"]["isMergeQueueEnabled"] = true.into();
+        assert!(judged(&said).queue.is_some() && judged(&said).blocked.is_none());
+    }
+
     #[test]
     fn rules_that_are_not_shown_whole_or_that_nothing_is_held_up_by_decide_nothing() {
         let required = with(|fact| fact.classic = json!(["e2e"]));
@@ -503,7 +518,15 @@ mod tests {
             *said.pointer_mut(path).unwrap() = true.into();
             assert_eq!(read((&said, false), (0, &[&pull]), &pull), None, "{path}");
         }
-        for path in ["/p0", "/c0", "/p0/reviews", "/p0/state", "/p0/isInMergeQueue", "/c0/checkSuites"] {
+        for path in [
+            "/p0",
+            "/c0",
+            "/p0/reviews",
+            "/p0/state",
+            "/p0/isInMergeQueue",
+            "/p0/isMergeQueueEnabled",
+            "/c0/checkSuites",
+        ] {
             let mut said = told(&fact());
             *said.pointer_mut(path).unwrap() = Value::Null;
             assert_eq!(read((&said, false), (0, &[&pull]), &pull), None, "{path}");

@@ -1,5 +1,7 @@
 //! Merging: pinned to the commit that was judged, by a way that the repository allows, or through its merge queue.
 
+use std::sync::PoisonError;
+
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -17,6 +19,19 @@ const QUEUED: &str = "query($owner: String!, $name: String!, $number: Int!) { re
                       { pullRequest(number: $number) { id isInMergeQueue autoMergeRequest { enabledAt } \
                       timelineItems(last: 1, itemTypes: REMOVED_FROM_MERGE_QUEUE_EVENT) \
                       { nodes { __typename ... on RemovedFromMergeQueueEvent { createdAt reason } } } } } }";
+
+/// Asks for what REST does not tell of a pull request at all: whether its base has a merge queue also where classic protection wants that.
+/// Enterprise Servers know all of it from 3.12 on, and none before has merge queues.
+const BESIDE: &str = "query($owner: String!, $name: String!, $number: Int!) { repository(owner: $owner, name: $name) \
+                      { pullRequest(number: $number) { id isInMergeQueue isMergeQueueEnabled \
+                      timelineItems(last: 1, itemTypes: REMOVED_FROM_MERGE_QUEUE_EVENT) \
+                      { nodes { __typename ... on RemovedFromMergeQueueEvent { createdAt reason } } } } } }";
+
+/// What GitHub calls the only way that a base with a merge queue leaves. It has no code for that.
+const QUEUE: &str = "merge queue";
+
+/// Why one waits that was not judged as one that goes into a queue: its body would not say that it is there.
+const NEWS_OF_QUEUE: &str = "its base has a merge queue, of which nothing was told before: the next pass puts it there";
 
 /// Asks whether the classic protection of a branch wants a straight line, which REST tells administrators alone.
 const LINEAR: &str = "query($owner: String!, $name: String!, $base: String!) { repository(owner: $owner, name: $name) \
@@ -44,6 +59,15 @@ pub(super) struct Standing {
     id: String,
     /// Whether GitHub is to merge it by itself, or to put it into the queue.
     is_armed: bool,
+    pub(super) queue: Queue,
+}
+
+/// What GraphQL tells of a pull request and REST does not.
+pub(super) struct Beside {
+    /// What GraphQL calls it.
+    id: String,
+    /// Whether its base has a merge queue.
+    pub(super) has_queue: bool,
     pub(super) queue: Queue,
 }
 
@@ -102,8 +126,14 @@ impl GitHub {
         if let Some(unread) = asked.unread {
             return Ok(Merge::NotReady(unread));
         }
-        if asked.has_queue {
-            return self.enqueued(pull_request, head).await;
+        let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let is_judged_so = queues.contains(&pull_request.number);
+        // Whoever may pass by the rules, as administrators may by default, would be let past a queue.
+        match self.beside(pull_request).await? {
+            Some(Beside { id, queue, .. }) if is_judged_so => return self.put((id, queue), head).await,
+            Some(Beside { has_queue: true, .. }) => return Ok(Merge::NotReady(NEWS_OF_QUEUE.to_owned())),
+            None if is_judged_so => return self.enqueued(pull_request, head).await,
+            _ => {}
         }
         let Some(method) = self.method(&asked, &pull_request.base).await? else {
             return Ok(Merge::NotReady(
@@ -125,6 +155,9 @@ impl GitHub {
         };
         match answer.status {
             StatusCode::OK => Ok(Merge::Merged(CommitId(answer.json::<raw::Merged>()?.sha.into()))),
+            StatusCode::METHOD_NOT_ALLOWED if answer.words().to_ascii_lowercase().contains(QUEUE) => {
+                Ok(Merge::NotReady(format!("{NEWS_OF_QUEUE} ({})", answer.words())))
+            }
             // The documented answers for "cannot be merged" and "the head is another one": the next pass looks again.
             StatusCode::METHOD_NOT_ALLOWED => {
                 Ok(Merge::NotReady(format!("GitHub does not merge it so far: {}", answer.words())))
@@ -213,8 +246,25 @@ impl GitHub {
         }
     }
 
+    /// Asks for what GraphQL alone tells; `None` where it does not tell.
+    pub(super) async fn beside(&self, pull_request: &PullRequest) -> Result<Option<Beside>, ForgeError> {
+        let asked = json!({"owner": self.owner, "name": self.name, "number": pull_request.number.0});
+        let words = match self.transport.ask_graphql(BESIDE, asked, &[]).await {
+            Ok(Ok(said)) => return Ok(read_beside(&said.data["repository"]["pullRequest"])),
+            Ok(Err(words)) => words.join("; "),
+            Err(ForgeError::Skip(reason)) => reason,
+            Err(other) => return Err(other),
+        };
+        tracing::debug!(words, "GraphQL does not tell of merge queues");
+        Ok(None)
+    }
+
     async fn enqueued(&self, pull_request: &PullRequest, head: &CommitId) -> Result<Merge, ForgeError> {
         let Standing { id, queue, .. } = self.queued(pull_request).await?;
+        self.put((id, queue), head).await
+    }
+
+    async fn put(&self, (id, queue): (String, Queue), head: &CommitId) -> Result<Merge, ForgeError> {
         if queue.is_in {
             return Ok(Merge::Enqueued);
         }
@@ -231,6 +281,13 @@ pub(super) fn queue(pull: &Value) -> Option<Queue> {
     let at = last["createdAt"].as_str().map(str::to_owned);
     let why = shorten(last["reason"].as_str().unwrap_or("GitHub does not say why"));
     Some(Queue { is_in: pull["isInMergeQueue"].as_bool()?, left: at.map(|at| Left { at, why }), is_mute: false })
+}
+
+/// Reads what GraphQL alone tells; `None` where it is not told as documented.
+fn read_beside(pull: &Value) -> Option<Beside> {
+    let id = pull["id"].as_str()?.to_owned();
+    let has_queue = pull["isMergeQueueEnabled"].as_bool()?;
+    Some(Beside { id, has_queue, queue: queue(pull)? })
 }
 
 /// Returns the title and the text of the commit by which it is merged, where GitHub makes one: the title of a merge stays its own.

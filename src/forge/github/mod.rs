@@ -68,6 +68,8 @@ pub struct GitHub {
     name: String,
     settings: Once<(), raw::Repository>,
     rules: Once<String, judging::Asked>,
+    /// What was judged as going into a merge queue.
+    queues: Mutex<BTreeSet<Number>>,
     glances: Mutex<glance::Glances>,
 }
 
@@ -80,8 +82,8 @@ impl GitHub {
     }
 
     fn of(transport: Transport, owner: String, name: String) -> Self {
-        let (settings, rules, glances) = (Once::default(), Once::default(), Mutex::default());
-        Self { transport, owner, name, settings, rules, glances }
+        let (settings, rules, queues, glances) = (Once::default(), Once::default(), Mutex::default(), Mutex::default());
+        Self { transport, owner, name, settings, rules, queues, glances }
     }
 
     /// Reaches hosts in another way: through a proxy, or trusting a private authority.

@@ -1,5 +1,7 @@
 //! Asking REST for what decides at a head commit whether it may be merged: checks, statuses, reviews, protection, conflicts.
 
+use std::sync::PoisonError;
+
 use octocrab::models::StatusState;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
@@ -16,10 +18,20 @@ use crate::model::pull_request::{Check, CheckState, PullRequest, Readiness, Stat
 
 impl GitHub {
     pub(super) async fn judged(&self, pull_request: &PullRequest, checks: Vec<Check>) -> Result<Readiness, ForgeError> {
-        let asked = self.asked_of(pull_request.base.as_str()).await?;
+        let mut asked = self.asked_of(pull_request.base.as_str()).await?;
         let reviews = self.reviews(pull_request).await?;
         let checks = checks.into_iter().chain(self.silent(&pull_request.commit).await?).collect();
-        let queue = if asked.has_queue { Some(self.queued(pull_request).await?.queue) } else { None };
+        let queue = match self.beside(pull_request).await? {
+            Some(beside) => {
+                asked.has_queue |= beside.has_queue;
+                Some(beside.queue)
+            }
+            None if asked.has_queue => Some(self.queued(pull_request).await?.queue),
+            None => None,
+        };
+        if asked.has_queue {
+            self.queues.lock().unwrap_or_else(PoisonError::into_inner).insert(pull_request.number);
+        }
         // Last of all: whatever a person does to it meanwhile is heeded.
         let now = self.seen(pull_request).await?.into_now();
         Ok(Told { asked, reviews, now, queue }.judge(pull_request, checks))

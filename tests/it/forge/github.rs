@@ -319,6 +319,61 @@ async fn nobody_approves_who_has_no_part_in_the_repository() {
     assert_eq!(stage.acts(9).await, Some(Action::Merged));
 }
 
+/// The box "Require merge queue" of the branch's protection is no rule, and administrators may pass by it.
+#[tokio::test]
+async fn a_merge_queue_of_classic_protection_is_used_also_by_who_may_pass_by_it() {
+    for passes in [false, true] {
+        for is_rest in [false, true] {
+            let stage = Stage::merging(GITHUB).await;
+            {
+                let mut kept = stage.store.kept();
+                kept.passes = passes;
+                kept.protection =
+                    Protection { classic_queue: true, required: vec!["build".to_owned()], ..Protection::default() };
+            }
+            if is_rest {
+                stage.store.trap("QUERY", "/graphql", Fault::Before(404));
+            }
+            let (action, reason) = stage.pass(9).await;
+            assert_eq!(action, Some(Action::Enqueued), "{passes} {is_rest}: {reason}");
+            assert_eq!((stage.states(), stage.store.kept().queued.clone()), (vec![Stands::Open], vec![1]));
+            stage.store.requests();
+            assert_eq!(stage.acts(9).await, Some(Action::Enqueued));
+            let asked = stage.store.requests();
+            assert!(asked.len() == 2 && asked[1].starts_with("QUERY "), "{asked:?}");
+            stage.store.change(1, |pull| pull.labels.extend(["tagboat/hold".to_owned()]));
+            assert_eq!(stage.acts(9).await, Some(Action::LeftAlone));
+            assert!(stage.store.kept().queued.is_empty(), "its body says that it is there");
+        }
+    }
+}
+
+/// As where somebody has ticked the box between two looks: what goes into a queue says so in its body first.
+#[tokio::test]
+async fn a_queue_that_is_told_only_when_it_comes_to_the_merge_is_used_by_the_next_pass() {
+    // The question about many at once, the one about this one, and the one before the merge.
+    for untold in [2, 3] {
+        let stage = Stage::merging(GITHUB).await;
+        stage.store.kept().protection.classic_queue = true;
+        (0..untold).for_each(|_| stage.store.trap("QUERY", "/graphql", Fault::Before(404)));
+        let (action, reason) = stage.pass(9).await;
+        assert_eq!(action, Some(Action::Unchanged));
+        assert!(reason.contains("its base has a merge queue") && reason.contains("the next pass"), "{reason}");
+        assert_eq!(reason.contains("405: Changes must be made"), untold == 3, "{reason}");
+        assert!(stage.store.kept().queued.is_empty());
+        assert_eq!(stage.acts(9).await, Some(Action::Enqueued));
+        assert_eq!(stage.store.kept().queued, [1]);
+        assert!(stage.store.pull(1).body.contains("\"queued\""), "{}", stage.store.pull(1).body);
+    }
+}
+
+#[tokio::test]
+async fn a_server_whose_graphql_knows_no_merge_queues_is_merged_on_as_ever() {
+    let stage = Stage::merging(GITHUB).await;
+    stage.store.kept().is_old = true;
+    assert_eq!(stage.acts(9).await, Some(Action::Merged));
+}
+
 #[tokio::test]
 async fn a_failure_on_a_further_page_of_checks_is_seen() {
     let stage = Stage::merging(GITHUB).await;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::support::forge::description::{self, Exchange};
 use crate::support::forge::{
-    CheckRow, DeploymentRow, Fault, Modes, NOW, Pull, Stands, Store, comment_id, graphql, runs,
+    CheckRow, DeploymentRow, Fault, Modes, NOW, Protection, Pull, Stands, Store, comment_id, graphql, runs,
 };
 
 /// Returns the fake over a store.
@@ -478,7 +478,7 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
         ("GET", ["branches", _]) => {
             let protection = store.kept().protection.clone();
             let protected = !protection.required.is_empty() || !protection.ruled.is_empty() || protection.queue;
-            let protected = protected || protection.approvals > 0 || protection.strict;
+            let protected = protected || protection.classic_queue || protection.approvals > 0 || protection.strict;
             let checks = json!({"contexts": protection.required, "checks": []});
             let fields = json!({"protected": protected, "protection": {"required_status_checks": checks}});
             said(200, &whole("branch-with-protection", &fields))
@@ -695,7 +695,10 @@ fn patch(store: &Store, asked: &Asked<'_>, number: u64) -> Response<Body> {
 
 fn merge(store: &Store, asked: &Asked<'_>, number: u64) -> Response<Body> {
     let pull = store.pull(number);
-    let is_linear = store.kept().protection.linear;
+    let Protection { linear: is_linear, queue, classic_queue, .. } = store.kept().protection.clone();
+    if (queue || classic_queue) && !store.kept().passes {
+        return said(405, &json!({"message": "Changes must be made through the merge queue"}));
+    }
     if is_linear && asked.text("merge_method") == "merge" {
         return said(405, &json!({"message": "Merge commits are not allowed on this repository."}));
     }
@@ -723,6 +726,10 @@ fn merge(store: &Store, asked: &Asked<'_>, number: u64) -> Response<Body> {
 
 fn graphql(store: &Store, asked: &Asked<'_>) -> Response<Body> {
     let (query, variables) = (asked.text("query"), &asked.body["variables"]);
+    let new = ["isInMergeQueue", "isMergeQueueEnabled"].into_iter().find(|name| query.contains(name));
+    if let Some(name) = new.filter(|_| store.kept().is_old) {
+        return said(200, &unknown(name));
+    }
     let mut answered = answer_graphql(store, &query, variables);
     if asked.is_fine_grained {
         let errors: Vec<Value> = withhold_runs(&mut answered["data"]).collect();
@@ -732,6 +739,14 @@ fn graphql(store: &Store, asked: &Asked<'_>) -> Response<Body> {
     }
     graphql::hold(&query, variables, &answered["data"]);
     said(200, &answered)
+}
+
+/// Says that a pull request has no such field.
+fn unknown(name: &str) -> Value {
+    let path = json!(["query", "repository", "pullRequest", name]);
+    let code = json!({"code": "undefinedField", "typeName": "PullRequest", "fieldName": name});
+    let words = format!("Field '{name}' doesn't exist on type 'PullRequest'");
+    json!({"errors": [{"path": path, "extensions": code, "message": words}]})
 }
 
 /// Withholds each check run, as from a token that may see none.
@@ -764,6 +779,10 @@ fn answer_graphql(store: &Store, query: &str, variables: &Value) -> Value {
         let number = variables["number"].as_u64().unwrap();
         let mut pull = queue(store, number);
         pull["id"] = format!("PR_{number}").into();
+        if query.contains("isMergeQueueEnabled") {
+            pull["isMergeQueueEnabled"] = has_queue(store).into();
+            return json!({"data": {"repository": {"pullRequest": pull}}});
+        }
         let is_armed = store.kept().armed.contains(&number);
         pull["autoMergeRequest"] = if is_armed { json!({"enabledAt": NOW}) } else { Value::Null };
         return json!({"data": {"repository": {"pullRequest": pull}}});
@@ -794,6 +813,12 @@ fn answer_graphql(store: &Store, query: &str, variables: &Value) -> Value {
     }
     store.kept().queued.push(number);
     json!({"data": {"enqueuePullRequest": {"mergeQueueEntry": {"id": "MQ_1"}}}})
+}
+
+/// Whether the base has a merge queue, in whichever way.
+fn has_queue(store: &Store) -> bool {
+    let protection = &store.kept().protection;
+    protection.queue || protection.classic_queue
 }
 
 /// Tells how a pull request stands with the merge queue.
@@ -849,7 +874,7 @@ fn glance(store: &Store, number: u64) -> Value {
     let whole = json!({"hasNextPage": false});
     let queue = queue(store, number);
     json!({
-        "isInMergeQueue": queue["isInMergeQueue"], "timelineItems": queue["timelineItems"],
+        "isInMergeQueue": queue["isInMergeQueue"], "isMergeQueueEnabled": has_queue(store), "timelineItems": queue["timelineItems"],
         "state": match pull.state { Stands::Open => "OPEN", Stands::Closed => "CLOSED", Stands::Merged => "MERGED" },
         "isDraft": pull.draft, "headRefOid": pull.sha, "baseRefName": pull.base,
         "mergeable": match mergeable { Some(true) => "MERGEABLE", Some(false) => "CONFLICTING", None => "UNKNOWN" },

@@ -165,8 +165,10 @@ pub(crate) struct Protection {
     pub(crate) ruled: Vec<String>,
     /// Approvals that must be there.
     pub(crate) approvals: u32,
-    /// Whether there is a merge queue.
+    /// Whether there is a merge queue, by a rule where the forge tells the two apart.
     pub(crate) queue: bool,
+    /// Whether there is one by the protection of the branch itself.
+    pub(crate) classic_queue: bool,
     /// Whether a head must stand on the newest commit of the base.
     pub(crate) strict: bool,
     /// Whether its history must be a straight line, by the protection of the branch itself.
@@ -191,6 +193,10 @@ pub(crate) struct Kept {
     pub(crate) suites: Vec<runs::SuiteRow>,
     /// Suites without any check run.
     pub(crate) silent: Vec<runs::SilentRow>,
+    /// Whether the credential may pass by the protection of the base.
+    pub(crate) passes: bool,
+    /// Whether GraphQL is of a server before those with merge queues.
+    pub(crate) is_old: bool,
     /// Whether GraphQL does not show what started a suite.
     pub(crate) withholds_starts: bool,
     /// What of a branch GraphQL does not show.
