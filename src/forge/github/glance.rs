@@ -6,12 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::PoisonError;
 
-use octocrab::models::AuthorAssociation;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::forge::ForgeError;
-use crate::forge::github::judging::{Asked, Now, Told};
+use crate::forge::github::judging::{Asked, Now, Pushers, Told};
 use crate::forge::github::merge::queue;
 use crate::forge::github::{GitHub, raw, rollup};
 use crate::model::commit::CommitId;
@@ -30,7 +29,7 @@ const RULES: [&str; 2] = ["refUpdateRule", "rules"];
 const PULL: &str = "state isDraft headRefOid baseRefName mergeable mergeStateStatus \
                     labels(first: 100) { pageInfo { hasNextPage } nodes { name } } \
                     reviews(first: 100) { pageInfo { hasNextPage } \
-                    nodes { state authorAssociation author { __typename login } commit { oid } } } \
+                    nodes { state authorCanPushToRepository author { __typename login } commit { oid } } } \
                     isInMergeQueue isMergeQueueEnabled timelineItems(last: 1, itemTypes: REMOVED_FROM_MERGE_QUEUE_EVENT) \
                     { nodes { __typename ... on RemovedFromMergeQueueEvent { createdAt reason } } }";
 
@@ -82,16 +81,27 @@ impl<T> Page<T> {
 #[serde(rename_all = "camelCase")]
 struct Review {
     state: String,
-    author_association: AuthorAssociation,
+    author_can_push_to_repository: bool,
     author: Option<Author>,
     commit: Option<Commit>,
 }
 
+/// Who has written something.
 #[derive(Debug, Deserialize)]
-struct Author {
+pub(super) struct Author {
     #[serde(rename = "__typename")]
     kind: String,
     login: String,
+}
+
+impl Author {
+    /// Returns what REST calls it: an app by its name and this.
+    pub(super) fn login(self) -> String {
+        match self.kind.as_str() {
+            "Bot" => format!("{}[bot]", self.login),
+            _ => self.login,
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -100,18 +110,17 @@ struct Commit {
 }
 
 impl Review {
-    fn into_raw(self) -> raw::Review {
-        // REST calls an app by its name and this.
-        let login = |author: Author| match author.kind.as_str() {
-            "Bot" => format!("{}[bot]", author.login),
-            _ => author.login,
-        };
-        raw::Review {
-            user: self.author.map(|author| raw::User { login: login(author) }),
+    /// Reads it as REST tells it, beside who wrote it and whether they may push.
+    fn into_raw(self) -> (raw::Review, Option<(String, bool)>) {
+        let login = self.author.map(Author::login);
+        let pusher = login.clone().map(|login| (login, self.author_can_push_to_repository));
+        let review = raw::Review {
+            user: login.map(|login| raw::User { login }),
             state: self.state,
             commit_id: self.commit.map(|commit| commit.oid),
-            author_association: Some(self.author_association),
-        }
+            author_association: None,
+        };
+        (review, pusher)
     }
 }
 
@@ -232,14 +241,14 @@ fn read(
 ) -> Option<Glance> {
     let checks = rollup::checks(&said[format!("c{at}")], hides_starts)?;
     let queue = Some(queue(&said[format!("p{at}")])?);
-    let (now, reviews, has_queue) = seen(&said[format!("p{at}")])?;
+    let Seen { now, reviews, pushers, has_queue } = seen(&said[format!("p{at}")])?;
     let base = bases(all).iter().position(|base| *base == pull.base.as_str())?;
     let mut asked = asked(&said[format!("b{base}")]);
     asked.iter_mut().for_each(|asked| asked.has_queue |= has_queue);
     // Where GitHub itself sees nothing in the way, what was read of its rules may be more than it asks of whoever looks.
     let is_free = matches!(now.state.as_deref(), Some("clean" | "unstable" | "has_hooks"));
     let has_asked = asked.is_some();
-    let told = Told { asked: asked.clone().unwrap_or_default(), reviews, now, queue };
+    let told = Told { asked: asked.clone().unwrap_or_default(), reviews, pushers, now, queue };
     let readiness = told.judge(pull, checks);
     let is_named = |name: &String| readiness.checks.iter().any(|check| check.name == *name);
     let is_held =
@@ -247,8 +256,16 @@ fn read(
     Some(Glance { is_whole: has_asked && !(is_free && is_held), readiness })
 }
 
-/// Reads a pull request, with REST's words, which are those of GraphQL in small letters, its reviews, and whether its base has a merge queue.
-fn seen(pull: &Value) -> Option<(Now, Vec<raw::Review>, bool)> {
+/// What is told of a pull request itself.
+struct Seen {
+    now: Now,
+    reviews: Vec<raw::Review>,
+    pushers: Pushers,
+    has_queue: bool,
+}
+
+/// Reads a pull request, with REST's words, which are those of GraphQL in small letters, and its reviews.
+fn seen(pull: &Value) -> Option<Seen> {
     let pull = Pull::deserialize(pull).ok()?;
     let now = Now {
         is_open: pull.state == "OPEN",
@@ -263,8 +280,9 @@ fn seen(pull: &Value) -> Option<(Now, Vec<raw::Review>, bool)> {
         },
         state: Some(pull.merge_state_status.to_ascii_lowercase()),
     };
-    let reviews = pull.reviews.whole()?.into_iter().map(Review::into_raw).collect();
-    Some((now, reviews, pull.is_merge_queue_enabled))
+    let (reviews, pushers): (Vec<_>, Vec<_>) = pull.reviews.whole()?.into_iter().map(Review::into_raw).unzip();
+    let pushers = Pushers { told: pushers.into_iter().flatten().collect(), refusal: None };
+    Some(Seen { now, reviews, pushers, has_queue: pull.is_merge_queue_enabled })
 }
 
 /// Reads what a base branch asks for; `None` where that is not shown whole.
@@ -321,8 +339,9 @@ mod tests {
         Fact { pull, reviews: json!([]), rules: json!([]), classic: json!([]) }
     }
 
-    fn review(who: &str, word: &str, part: &str, commit: &str) -> Value {
-        json!({"user": {"login": who}, "state": word, "author_association": part, "commit_id": commit})
+    /// Of somebody who may push, or not; `may_push` is told beside a review by REST, and within it by GraphQL.
+    fn review(who: &str, word: &str, may_push: bool, commit: &str) -> Value {
+        json!({"user": {"login": who}, "state": word, "may_push": may_push, "commit_id": commit})
     }
 
     fn by_rest(fact: &Fact) -> Readiness {
@@ -332,7 +351,10 @@ mod tests {
         let reviews: Vec<raw::Review> = serde_json::from_value(fact.reviews.clone()).unwrap();
         let now: raw::PullRequest = read(&fact.pull);
         let queue = Some(Queue::default());
-        Told { asked, reviews, now: now.into_now(), queue }.judge(&pull(), Vec::new())
+        let pusher = |row: &Value| Some((row["user"]["login"].as_str()?.to_owned(), row["may_push"].as_bool()?));
+        let told = fact.reviews.as_array().unwrap().iter().filter_map(pusher).collect();
+        let pushers = Pushers { told, refusal: None };
+        Told { asked, reviews, pushers, now: now.into_now(), queue }.judge(&pull(), Vec::new())
     }
 
     fn capital(value: &Value) -> Value {
@@ -358,7 +380,7 @@ mod tests {
                 None => json!({"__typename": "User", "login": login}),
             });
             let commit = row["commit_id"].as_str().map(|oid| json!({"oid": oid}));
-            json!({"state": row["state"], "authorAssociation": row["author_association"], "author": author, "commit": commit})
+            json!({"state": row["state"], "authorCanPushToRepository": row["may_push"] == true, "author": author, "commit": commit})
         };
         let rule = |row: &Value| {
             let parameters = match row["type"].as_str().unwrap() {
@@ -429,23 +451,20 @@ mod tests {
         facts.extend(changes.into_iter().map(with));
         let old = "2222222222222222222222222222222222222222";
         let histories = [
-            json!([review("ada", "APPROVED", "MEMBER", HEAD), review("ada", "COMMENTED", "MEMBER", HEAD)]),
-            json!([review("ada", "APPROVED", "OWNER", old), review("grace", "APPROVED", "COLLABORATOR", HEAD)]),
-            json!([review("ada", "APPROVED", "MEMBER", HEAD), review("ada", "CHANGES_REQUESTED", "MEMBER", HEAD)]),
-            json!([review("ada", "CHANGES_REQUESTED", "NONE", old), review("ada", "DISMISSED", "NONE", old)]),
-            json!([review("ada", "CHANGES_REQUESTED", "NONE", old), review("ada", "PENDING", "NONE", HEAD)]),
+            json!([review("ada", "APPROVED", true, HEAD), review("ada", "COMMENTED", true, HEAD)]),
+            json!([review("ada", "APPROVED", true, old), review("grace", "APPROVED", true, HEAD)]),
+            json!([review("ada", "APPROVED", true, HEAD), review("ada", "CHANGES_REQUESTED", true, HEAD)]),
+            json!([review("ada", "CHANGES_REQUESTED", false, old), review("ada", "DISMISSED", false, old)]),
+            json!([review("ada", "CHANGES_REQUESTED", false, old), review("ada", "PENDING", false, HEAD)]),
+            json!([review("helper[bot]", "CHANGES_REQUESTED", false, HEAD), review("helper", "APPROVED", true, HEAD)]),
+            json!([review("ada", "APPROVED", false, HEAD), review("grace", "APPROVED", false, HEAD)]),
+            json!([review("ada", "APPROVED", false, HEAD), review("grace", "APPROVED", true, HEAD)]),
+            json!([{"user": null, "state": "APPROVED", "may_push": true, "commit_id": HEAD}]),
             json!([
-                review("helper[bot]", "CHANGES_REQUESTED", "NONE", HEAD),
-                review("helper", "APPROVED", "MEMBER", HEAD)
+                {"user": null, "state": "CHANGES_REQUESTED", "may_push": false, "commit_id": HEAD},
+                {"user": null, "state": "APPROVED", "may_push": false, "commit_id": HEAD},
             ]),
-            json!([review("ada", "APPROVED", "CONTRIBUTOR", HEAD), review("grace", "APPROVED", "FIRST_TIMER", HEAD)]),
-            json!([review("ada", "APPROVED", "A_WORD_TO_COME", HEAD), review("grace", "APPROVED", "MEMBER", HEAD)]),
-            json!([{"user": null, "state": "APPROVED", "author_association": "MEMBER", "commit_id": HEAD}]),
-            json!([
-                {"user": null, "state": "CHANGES_REQUESTED", "author_association": "NONE", "commit_id": HEAD},
-                {"user": null, "state": "APPROVED", "author_association": "NONE", "commit_id": HEAD},
-            ]),
-            json!([{"user": {"login": "ada"}, "state": "APPROVED", "author_association": "MEMBER", "commit_id": null}]),
+            json!([{"user": {"login": "ada"}, "state": "APPROVED", "may_push": true, "commit_id": null}]),
         ];
         let count =
             |count: u32| json!({"type": "pull_request", "parameters": {"required_approving_review_count": count}});
@@ -469,7 +488,7 @@ mod tests {
             let told = by_graphql(&fact).unwrap();
             assert_eq!(told.readiness, by_rest(&fact), "{} {} {}", fact.pull, fact.reviews, fact.rules);
         }
-        let gone = |state: &str| json!({"user": null, "state": state, "author_association": "NONE", "commit_id": HEAD});
+        let gone = |state: &str| json!({"user": null, "state": state, "may_push": false, "commit_id": HEAD});
         for (reviews, asking) in [
             (json!([gone("CHANGES_REQUESTED"), gone("APPROVED"), gone("DISMISSED")]), &["ghost"][..]),
             (json!([gone("DISMISSED"), gone("COMMENTED")]), &[]),

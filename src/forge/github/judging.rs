@@ -76,12 +76,21 @@ pub(super) struct Now {
     pub(super) state: Option<String>,
 }
 
+/// Who may push to the repository, by login: GitHub counts their approvals, whatever else they are to it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Pushers {
+    pub(super) told: BTreeMap<String, bool>,
+    /// Why it is not told of everybody, where it is not.
+    pub(super) refusal: Option<String>,
+}
+
 /// Everything that decides beside the checks.
 #[derive(Debug, Clone)]
 pub(super) struct Told {
     pub(super) asked: Asked,
     /// Oldest first.
     pub(super) reviews: Vec<raw::Review>,
+    pub(super) pushers: Pushers,
     pub(super) now: Now,
     /// Where it stands with the merge queue, where that was asked.
     pub(super) queue: Option<Queue>,
@@ -90,9 +99,9 @@ pub(super) struct Told {
 impl Told {
     /// Judges whether a head commit may be merged.
     pub(super) fn judge(self, pull_request: &PullRequest, checks: Vec<Check>) -> Readiness {
-        let Self { asked, reviews, now, queue } = self;
-        let (approvals, changes_requested) = reviewed(reviews, pull_request);
-        let blocked = blocked(&now, pull_request, &asked, approvals);
+        let Self { asked, reviews, pushers, now, queue } = self;
+        let (approvals, changes_requested) = reviewed(reviews, &pushers, pull_request);
+        let blocked = blocked(&now, pull_request, &asked, (approvals, pushers.refusal.as_deref()));
         let state = now.state.as_deref();
         let (is_behind, is_blocked_by_checks) =
             (state == Some("behind"), state == Some("blocked") && blocked.is_some());
@@ -112,12 +121,44 @@ impl Told {
     }
 }
 
+/// What is said where nobody tells who may push.
+pub(super) const UNTOLD: &str =
+    "who of those who approve may push is not told, and owners, members and collaborators count";
+
 /// What GitHub calls an account that is no more.
 const GHOST: &str = "ghost";
 
-/// Counts who approves the head commit, and names who asks for changes: the last word of each person. Of those whose accounts are no
-/// more nobody can tell which of them said what, so none takes back what was asked for; only a dismissal does.
-pub(super) fn reviewed(reviews: Vec<raw::Review>, pull_request: &PullRequest) -> (u32, Vec<String>) {
+/// Counts who approves the head commit, and names who asks for changes: the last word of each person.
+pub(super) fn reviewed(reviews: Vec<raw::Review>, pushers: &Pushers, pull_request: &PullRequest) -> (u32, Vec<String>) {
+    let last = last_words(reviews);
+    // Anybody at all can approve in a public repository. As what they take part hides members whose membership is private, and shows those
+    // who may only read: it counts where nothing else is told.
+    let counts = |(login, review): &(&String, &raw::Review)| match pushers.told.get(*login) {
+        Some(may_push) => *may_push,
+        None => matches!(review.author_association, Some(Owner | Member | Collaborator)),
+    };
+    let approvals = approving(&last, pull_request).filter(counts).count();
+    let asking = last.iter().filter(|(_, review)| review.state == "CHANGES_REQUESTED");
+    let asking = asking.map(|(login, _)| shorten(login)).collect();
+    (u32::try_from(approvals).unwrap_or(u32::MAX), asking)
+}
+
+/// Names who approves the head commit, whether they may push or not.
+pub(super) fn approvers(reviews: &[raw::Review], pull_request: &PullRequest) -> BTreeSet<String> {
+    approving(&last_words(reviews.to_vec()), pull_request).map(|(login, _)| login.clone()).collect()
+}
+
+fn approving<'a>(
+    last: &'a BTreeMap<String, raw::Review>,
+    pull_request: &PullRequest,
+) -> impl Iterator<Item = (&'a String, &'a raw::Review)> {
+    let is_at_head = |review: &raw::Review| review.commit_id.as_deref() == Some(pull_request.commit.as_str());
+    last.iter().filter(move |(_, review)| review.state == "APPROVED" && is_at_head(review))
+}
+
+/// Returns the last word of each person. Of those whose accounts are no more nobody can tell which of them said what, so none takes back
+/// what was asked for; only a dismissal does.
+fn last_words(reviews: Vec<raw::Review>) -> BTreeMap<String, raw::Review> {
     let mut last: BTreeMap<String, raw::Review> = BTreeMap::new();
     for review in reviews {
         // A comment takes nothing back that was said before.
@@ -128,18 +169,16 @@ pub(super) fn reviewed(reviews: Vec<raw::Review>, pull_request: &PullRequest) ->
             _ => {}
         }
     }
-    let at_head = |review: &&raw::Review| review.commit_id.as_deref() == Some(pull_request.commit.as_str());
-    // Anybody at all can approve in a public repository; GitHub itself counts those who may write.
-    let is_one_of_us = |review: &&raw::Review| matches!(review.author_association, Some(Owner | Member | Collaborator));
-    let approving = last.values().filter(|review| review.state == "APPROVED");
-    let approvals = approving.filter(at_head).filter(is_one_of_us).count();
-    let asking = last.iter().filter(|(_, review)| review.state == "CHANGES_REQUESTED");
-    let asking = asking.map(|(login, _)| shorten(login)).collect();
-    (u32::try_from(approvals).unwrap_or(u32::MAX), asking)
+    last
 }
 
 /// Says why GitHub would not merge it now; `None` where nothing speaks against it but what checks and people say.
-fn blocked(now: &Now, judged: &PullRequest, asked: &Asked, approvals: u32) -> Option<String> {
+fn blocked(
+    now: &Now,
+    judged: &PullRequest,
+    asked: &Asked,
+    (approvals, refusal): (u32, Option<&str>),
+) -> Option<String> {
     if !now.is_open {
         return Some("it is no longer open".to_owned());
     }
@@ -156,7 +195,11 @@ fn blocked(now: &Now, judged: &PullRequest, asked: &Asked, approvals: u32) -> Op
         return Some(unread.clone());
     }
     if approvals < asked.approvals {
-        return Some(format!("it has {approvals} of {} approvals that the base branch requires", asked.approvals));
+        let missing = format!("it has {approvals} of {} approvals that the base branch requires", asked.approvals);
+        return Some(match refusal {
+            Some(refusal) => format!("{missing}; {UNTOLD} ({refusal})"),
+            None => missing,
+        });
     }
     match (now.mergeable, now.state.as_deref().unwrap_or("unknown")) {
         (Some(false), _) | (_, "dirty") => Some("it conflicts with the base branch".to_owned()),

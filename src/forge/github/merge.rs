@@ -1,11 +1,14 @@
 //! Merging: pinned to the commit that was judged, by a way that the repository allows, or through its merge queue.
 
+use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
 use reqwest::{Method, StatusCode};
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use crate::forge::ForgeError;
+use crate::forge::github::glance::Author;
 use crate::forge::github::judging::Asked;
 use crate::forge::github::{GitHub, raw};
 use crate::forge::words::Words;
@@ -20,12 +23,14 @@ const QUEUED: &str = "query($owner: String!, $name: String!, $number: Int!) { re
                       timelineItems(last: 1, itemTypes: REMOVED_FROM_MERGE_QUEUE_EVENT) \
                       { nodes { __typename ... on RemovedFromMergeQueueEvent { createdAt reason } } } } } }";
 
-/// Asks for what REST does not tell of a pull request at all: whether its base has a merge queue also where classic protection wants that.
-/// Enterprise Servers know all of it from 3.12 on, and none before has merge queues.
+/// Asks for what REST does not tell of a pull request at all: whether its base has a merge queue also where classic protection wants that,
+/// and who of those who approve may push. Enterprise Servers know all of it from 3.12 on, and none before has merge queues.
 const BESIDE: &str = "query($owner: String!, $name: String!, $number: Int!) { repository(owner: $owner, name: $name) \
                       { pullRequest(number: $number) { id isInMergeQueue isMergeQueueEnabled \
                       timelineItems(last: 1, itemTypes: REMOVED_FROM_MERGE_QUEUE_EVENT) \
-                      { nodes { __typename ... on RemovedFromMergeQueueEvent { createdAt reason } } } } } }";
+                      { nodes { __typename ... on RemovedFromMergeQueueEvent { createdAt reason } } } \
+                      reviews(last: 100, states: APPROVED) \
+                      { nodes { authorCanPushToRepository author { __typename login } } } } } }";
 
 /// What GitHub calls the only way that a base with a merge queue leaves. It has no code for that.
 const QUEUE: &str = "merge queue";
@@ -69,6 +74,8 @@ pub(super) struct Beside {
     /// Whether its base has a merge queue.
     pub(super) has_queue: bool,
     pub(super) queue: Queue,
+    /// Who of those who approve it may push.
+    pub(super) pushers: BTreeMap<String, bool>,
 }
 
 impl GitHub {
@@ -249,13 +256,13 @@ impl GitHub {
     /// Asks for what GraphQL alone tells; `None` where it does not tell.
     pub(super) async fn beside(&self, pull_request: &PullRequest) -> Result<Option<Beside>, ForgeError> {
         let asked = json!({"owner": self.owner, "name": self.name, "number": pull_request.number.0});
-        let words = match self.transport.ask_graphql(BESIDE, asked, &[]).await {
+        let words = match self.transport.ask_graphql(BESIDE, asked, &["reviews"]).await {
             Ok(Ok(said)) => return Ok(read_beside(&said.data["repository"]["pullRequest"])),
             Ok(Err(words)) => words.join("; "),
             Err(ForgeError::Skip(reason)) => reason,
             Err(other) => return Err(other),
         };
-        tracing::debug!(words, "GraphQL does not tell of merge queues");
+        tracing::debug!(words, "GraphQL does not tell of merge queues and of who may push");
         Ok(None)
     }
 
@@ -287,7 +294,12 @@ pub(super) fn queue(pull: &Value) -> Option<Queue> {
 fn read_beside(pull: &Value) -> Option<Beside> {
     let id = pull["id"].as_str()?.to_owned();
     let has_queue = pull["isMergeQueueEnabled"].as_bool()?;
-    Some(Beside { id, has_queue, queue: queue(pull)? })
+    let pusher = |review: &Value| {
+        let author = Author::deserialize(&review["author"]).ok()?;
+        Some((author.login(), review["authorCanPushToRepository"].as_bool()?))
+    };
+    let pushers = pull["reviews"]["nodes"].as_array().into_iter().flatten().filter_map(pusher).collect();
+    Some(Beside { id, has_queue, queue: queue(pull)?, pushers })
 }
 
 /// Returns the title and the text of the commit by which it is merged, where GitHub makes one: the title of a merge stays its own.

@@ -32,7 +32,6 @@ use url::Url;
 use crate::clock::{Clock, PassEnd};
 use crate::forge::comments::say_once;
 use crate::forge::github::identity::Identity;
-use crate::forge::github::judging::reviewed;
 use crate::forge::github::readiness::of_status;
 use crate::forge::github::runs::worst;
 use crate::forge::github::transport::Transport;
@@ -68,6 +67,7 @@ pub struct GitHub {
     name: String,
     settings: Once<(), raw::Repository>,
     rules: Once<String, judging::Asked>,
+    permissions: Once<String, Result<bool, String>>,
     /// What was judged as going into a merge queue.
     queues: Mutex<BTreeSet<Number>>,
     glances: Mutex<glance::Glances>,
@@ -82,8 +82,17 @@ impl GitHub {
     }
 
     fn of(transport: Transport, owner: String, name: String) -> Self {
-        let (settings, rules, queues, glances) = (Once::default(), Once::default(), Mutex::default(), Mutex::default());
-        Self { transport, owner, name, settings, rules, queues, glances }
+        let (settings, rules, permissions) = (Once::default(), Once::default(), Once::default());
+        Self {
+            transport,
+            owner,
+            name,
+            settings,
+            rules,
+            permissions,
+            queues: Mutex::default(),
+            glances: Mutex::default(),
+        }
     }
 
     /// Reaches hosts in another way: through a proxy, or trusting a private authority.
@@ -234,7 +243,7 @@ impl Forge for GitHub {
     }
 
     fn approvals<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, u32> {
-        Box::pin(async move { Ok(reviewed(self.reviews(pull_request).await?, pull_request).0) })
+        Box::pin(self.approved(pull_request))
     }
 
     fn checks<'a>(&'a self, commit: &'a CommitId) -> Asked<'a, Vec<Check>> {

@@ -178,6 +178,12 @@ pub(super) struct Review {
     pub(super) author_association: Option<AuthorAssociation>,
 }
 
+/// What somebody may do in the repository.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Permission {
+    pub(super) permission: String,
+}
+
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct User {
     pub(super) login: String,

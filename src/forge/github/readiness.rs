@@ -1,5 +1,6 @@
 //! Asking REST for what decides at a head commit whether it may be merged: checks, statuses, reviews, protection, conflicts.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
 use octocrab::models::StatusState;
@@ -7,7 +8,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use crate::forge::ForgeError;
-use crate::forge::github::judging::{Asked, Told};
+use crate::forge::github::judging::{Asked, Pushers, Told, UNTOLD, approvers, reviewed};
 use crate::forge::github::permissions::NO_CHECKS;
 use crate::forge::github::runs::{Run, Start, counting, is_settled, worst};
 use crate::forge::github::suites::{Suite, Workflows, is_due, silent};
@@ -16,25 +17,72 @@ use crate::model::commit::CommitId;
 use crate::model::image::shorten;
 use crate::model::pull_request::{Check, CheckState, PullRequest, Readiness, Status};
 
+/// Of how many who approve a pull request REST is asked, one by one: nobody waits for more.
+const MOST_APPROVERS: usize = 20;
+
 impl GitHub {
     pub(super) async fn judged(&self, pull_request: &PullRequest, checks: Vec<Check>) -> Result<Readiness, ForgeError> {
         let mut asked = self.asked_of(pull_request.base.as_str()).await?;
         let reviews = self.reviews(pull_request).await?;
         let checks = checks.into_iter().chain(self.silent(&pull_request.commit).await?).collect();
-        let queue = match self.beside(pull_request).await? {
+        let (queue, pushers) = match self.beside(pull_request).await? {
             Some(beside) => {
                 asked.has_queue |= beside.has_queue;
-                Some(beside.queue)
+                (Some(beside.queue), beside.pushers)
             }
-            None if asked.has_queue => Some(self.queued(pull_request).await?.queue),
-            None => None,
+            None if asked.has_queue => (Some(self.queued(pull_request).await?.queue), BTreeMap::new()),
+            None => (None, BTreeMap::new()),
         };
         if asked.has_queue {
             self.queues.lock().unwrap_or_else(PoisonError::into_inner).insert(pull_request.number);
         }
+        let pushers = self.pushers(approvers(&reviews, pull_request), pushers).await?;
         // Last of all: whatever a person does to it meanwhile is heeded.
         let now = self.seen(pull_request).await?.into_now();
-        Ok(Told { asked, reviews, now, queue }.judge(pull_request, checks))
+        Ok(Told { asked, reviews, pushers, now, queue }.judge(pull_request, checks))
+    }
+
+    /// Counts who approves the head commit and may push.
+    pub(super) async fn approved(&self, pull_request: &PullRequest) -> Result<u32, ForgeError> {
+        let reviews = self.reviews(pull_request).await?;
+        let approvers = approvers(&reviews, pull_request);
+        if approvers.is_empty() {
+            return Ok(0);
+        }
+        let told = self.beside(pull_request).await?.map(|beside| beside.pushers).unwrap_or_default();
+        Ok(reviewed(reviews, &self.pushers(approvers, told).await?, pull_request).0)
+    }
+
+    /// Asks of whom it is not told yet whether they may push, each once in a pass. Apps, which are no collaborators, GraphQL alone tells of.
+    async fn pushers(&self, approvers: BTreeSet<String>, told: BTreeMap<String, bool>) -> Result<Pushers, ForgeError> {
+        let mut pushers = Pushers { told, refusal: None };
+        let untold: Vec<String> =
+            approvers.into_iter().filter(|login| !pushers.told.contains_key(login)).take(MOST_APPROVERS).collect();
+        for login in untold {
+            match self.permissions.of(self.transport.turn(), &login, self.may_push(&login)).await? {
+                Ok(may_push) => drop(pushers.told.insert(login, may_push)),
+                Err(reason) => {
+                    tracing::warn!(login = shorten(&login), reason, "{UNTOLD}");
+                    pushers.refusal = Some(reason);
+                }
+            }
+        }
+        Ok(pushers)
+    }
+
+    /// Asks whether somebody may push; `Err` says why that is not told.
+    async fn may_push(&self, login: &str) -> Result<Result<bool, String>, ForgeError> {
+        let answer =
+            self.transport.get_as::<raw::Permission>(&self.url(&["collaborators", login, "permission"], &[])).await?;
+        if answer.status == StatusCode::OK {
+            // What is called maintaining counts as writing here, and what has a name of its own as what it stands on.
+            let told: raw::Permission = answer.json()?;
+            return Ok(Ok(matches!(told.permission.as_str(), "admin" | "write")));
+        }
+        match answer.refusal("to tell what somebody may do in the repository") {
+            ForgeError::Skip(reason) => Ok(Err(reason)),
+            other => Err(other),
+        }
     }
 
     /// Looks at one pull request.

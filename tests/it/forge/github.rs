@@ -371,7 +371,67 @@ async fn a_queue_that_is_told_only_when_it_comes_to_the_merge_is_used_by_the_nex
 async fn a_server_whose_graphql_knows_no_merge_queues_is_merged_on_as_ever() {
     let stage = Stage::merging(GITHUB).await;
     stage.store.kept().is_old = true;
+    stage.store.kept().protection = Protection { approvals: 1, ..Protection::default() };
+    approve(&stage, &["reader"]);
+    let reason = stage.pass(9).await.1;
+    assert!(reason.ends_with("it has 0 of 1 approvals that the base branch requires"), "{reason}");
+    approve(&stage, &["reader", "private"]);
+    stage.store.requests();
     assert_eq!(stage.acts(9).await, Some(Action::Merged));
+    let asked = stage.store.requests();
+    let of = |login: &str| asked.iter().filter(|line| line.contains(&format!("/{login}/permission"))).count();
+    assert_eq!((of("reader"), of("private")), (1, 1), "{asked:?}");
+}
+
+fn approve(stage: &Stage, who: &[&str]) {
+    let sha = stage.store.pull(1).sha;
+    let review = |who: &&str| ((*who).to_owned(), "APPROVED".to_owned(), sha.clone());
+    stage.store.change(1, |pull| pull.reviews = who.iter().map(review).collect());
+}
+
+/// GitHub counts those who may push: also members who hide that, and apps, and no member who may only read.
+#[tokio::test]
+async fn those_approve_who_may_push_whatever_github_calls_them_to_us() {
+    for environment in ["    publish: autoMerge\n", "    publish: autoMerge\n    gates: {approvals: 1}\n"] {
+        for (who, approves) in [("private", true), ("helper[bot]", true), ("reader", false), ("stranger", false)] {
+            // By one question to GraphQL, by REST with another one, and by REST alone, which knows of no app.
+            for way in ["all at once", "one by one", "REST"] {
+                let stage = Stage::new(GITHUB, environment);
+                stage.acts(8).await;
+                stage.check("build", "success");
+                let approvals = u32::from(!environment.contains("gates"));
+                stage.store.kept().protection = Protection { approvals, ..Protection::default() };
+                approve(&stage, &[who]);
+                stage.store.kept().is_old = way == "REST";
+                let mut acts = Vec::new();
+                for _ in 0..3 {
+                    if way == "one by one" {
+                        stage.store.kept().traps.clear();
+                        stage.store.trap("QUERY", "/graphql", Fault::Before(404));
+                    }
+                    acts.push(stage.pass(9).await);
+                }
+                let approves = approves && !(way == "REST" && who.ends_with("[bot]"));
+                assert_eq!(stage.states() == [Stands::Merged], approves, "{environment} {who} {way}: {acts:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn where_nobody_tells_who_may_push_what_they_are_called_counts_and_the_reason_says_so() {
+    for (status, words) in [(403, "403"), (404, "404")] {
+        let stage = Stage::merging(GITHUB).await;
+        stage.store.kept().is_old = true;
+        stage.store.kept().protection = Protection { approvals: 2, ..Protection::default() };
+        approve(&stage, &["ada", "private"]);
+        (0..2).for_each(|_| stage.store.trap("GET", "/permission", Fault::Before(status)));
+        let reason = stage.pass(9).await.1;
+        assert!(reason.contains("1 of 2 approvals that the base branch requires; who of those"), "{reason}");
+        assert!(reason.contains("owners, members and collaborators count") && reason.contains(words), "{reason}");
+        stage.store.kept().traps.clear();
+        assert_eq!(stage.acts(9).await, Some(Action::Merged));
+    }
 }
 
 #[tokio::test]

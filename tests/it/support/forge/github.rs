@@ -304,11 +304,18 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
             let pull = store.pull(number.parse().unwrap());
             let row = |(who, word, sha): &(String, String, String)| {
                 let user = if who == "ghost" { Value::Null } else { whole("simple-user", &json!({"login": who})) };
-                let part = if who.starts_with("stranger") { "NONE" } else { "MEMBER" };
-                let review = json!({"user": user, "state": word, "commit_id": sha, "author_association": part});
+                let review = json!({"user": user, "state": word, "commit_id": sha, "author_association": part(who)});
                 whole("pull-request-review", &review)
             };
             paged(asked, &pull.reviews.iter().map(row).collect::<Vec<_>>(), |rows| json!(rows))
+        }
+        // An app is nobody's collaborator.
+        ("GET", ["collaborators", login, "permission"]) if login.ends_with("[bot]") => {
+            said(404, &json!({"message": format!("{login} is not a user")}))
+        }
+        ("GET", ["collaborators", login, "permission"]) => {
+            let word = if may_push(login) { "write" } else { "read" };
+            said(200, &json!({"permission": word, "role_name": word, "user": null}))
         }
         ("POST", ["pulls", number, "requested_reviewers"]) => {
             let names = ["reviewers", "team_reviewers"].into_iter().flat_map(|key| asked.body[key].as_array().unwrap());
@@ -665,13 +672,24 @@ fn mergeability(store: &Store, pull: &Pull) -> (Option<bool>, &'static str) {
     }
 }
 
-/// Counts the approvals of a head, by those of the organization.
+/// What GitHub calls somebody who has written a review: it hides that `private…` is a member, `reader…`, who is one, may only read, and
+/// an app is none.
+fn part(who: &str) -> &'static str {
+    let is_none = ["stranger", "private"].iter().any(|kind| who.starts_with(kind)) || who.ends_with("[bot]");
+    if is_none { "NONE" } else { "MEMBER" }
+}
+
+/// Whether somebody may push to the repository.
+fn may_push(who: &str) -> bool {
+    !["stranger", "reader"].iter().any(|kind| who.starts_with(kind))
+}
+
+/// Counts the approvals of a head, by those who may push.
 fn approving(pull: &Pull) -> u32 {
     let last: BTreeMap<&str, &(String, String, String)> =
         pull.reviews.iter().filter(|(_, word, _)| word != "COMMENTED").map(|one| (one.0.as_str(), one)).collect();
-    let approves = |(who, word, sha): &&&(String, String, String)| {
-        word == "APPROVED" && *sha == pull.sha && !who.starts_with("stranger")
-    };
+    let approves =
+        |(who, word, sha): &&&(String, String, String)| word == "APPROVED" && *sha == pull.sha && may_push(who);
     u32::try_from(last.values().filter(approves).count()).unwrap()
 }
 
@@ -781,6 +799,9 @@ fn answer_graphql(store: &Store, query: &str, variables: &Value) -> Value {
         pull["id"] = format!("PR_{number}").into();
         if query.contains("isMergeQueueEnabled") {
             pull["isMergeQueueEnabled"] = has_queue(store).into();
+            let reviews = store.pull(number).reviews;
+            let rows: Vec<Value> = reviews.iter().filter(|(_, word, _)| word == "APPROVED").map(beside).collect();
+            pull["reviews"] = json!({"nodes": rows});
             return json!({"data": {"repository": {"pullRequest": pull}}});
         }
         let is_armed = store.kept().armed.contains(&number);
@@ -819,6 +840,13 @@ fn answer_graphql(store: &Store, query: &str, variables: &Value) -> Value {
 fn has_queue(store: &Store) -> bool {
     let protection = &store.kept().protection;
     protection.queue || protection.classic_queue
+}
+
+/// Tells whose a review is, and whether they may push.
+fn beside((who, _, _): &(String, String, String)) -> Value {
+    let (kind, login) = who.strip_suffix("[bot]").map_or(("User", who.as_str()), |name| ("Bot", name));
+    let author = if who == "ghost" { Value::Null } else { json!({"__typename": kind, "login": login}) };
+    json!({"authorCanPushToRepository": may_push(who), "author": author})
 }
 
 /// Tells how a pull request stands with the merge queue.
@@ -865,11 +893,11 @@ fn glances(store: &Store, variables: &Value) -> Value {
 fn glance(store: &Store, number: u64) -> Value {
     let pull = store.pull(number);
     let (mergeable, state) = mergeability(store, &pull);
-    let review = |(who, word, sha): &(String, String, String)| {
-        let part = if who.starts_with("stranger") { "NONE" } else { "MEMBER" };
-        let (kind, login) = who.strip_suffix("[bot]").map_or(("User", who.as_str()), |name| ("Bot", name));
-        let author = if who == "ghost" { Value::Null } else { json!({"__typename": kind, "login": login}) };
-        json!({"state": word, "authorAssociation": part, "author": author, "commit": {"oid": sha}})
+    let review = |row: &(String, String, String)| {
+        let mut review = beside(row);
+        review["state"] = row.1.clone().into();
+        review["commit"] = json!({"oid": row.2});
+        review
     };
     let whole = json!({"hasNextPage": false});
     let queue = queue(store, number);
