@@ -66,7 +66,7 @@ fn pass(session: &Session, arguments: &Run, service: &Service, kept: &OnceCell<A
     let opened = opened.inspect_err(|error| end.is_denied = error.is_denied())?;
     let cache = session.cache(service);
     let mode = if arguments.dry_run { Mode::DryRun } else { Mode::Act };
-    let impulse = if arguments.ask_all == Some(true) { Impulse::News } else { Impulse::Routine };
+    let impulse = if arguments.ask_all == Some(true) { Impulse::Everything } else { Impulse::Routine };
     let opened = opened.in_turns(impulse, mode, cache);
     let publishing = opened.publishing((choice, named), service, &session.environment);
     let Opened { remote, branch, url, .. } = &opened;

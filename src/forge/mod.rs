@@ -28,6 +28,7 @@ use crate::clock::PassEnd;
 use crate::forge::account::Account;
 use crate::forge::remembered::Remembered;
 use crate::forge::turns::Turn;
+use crate::forge::turns::denied::Order;
 use crate::http::client::HttpClient;
 use crate::model::commit::{CommitId, MadeCommit, NewCommit};
 use crate::model::deployment::Deployment;
@@ -253,6 +254,11 @@ pub trait Forge: Send + Sync {
 
     /// Counts the people who approve the head commit that was listed; what they said of an earlier one does not count.
     fn approvals<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, u32>;
+
+    /// Returns an order that is to be given in this pass, told from others by these parts: it says whether the forge has denied it lately.
+    fn order(&self, parts: &[&str]) -> Order {
+        Order::of(&Turn::default(), 0, parts)
+    }
 
     /// Merges, if the head is still the commit that was judged. Requires that every check of that commit has passed. What it makes of
     /// the head says what the head's commit does, its `message`, as far as the forge lets it: its trailers are the record.

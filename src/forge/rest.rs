@@ -17,6 +17,7 @@ use url::Url;
 use crate::clock::{Clock, PassEnd};
 use crate::forge::account::MINUTE;
 use crate::forge::remembered::of_pages;
+use crate::forge::turns::denied::Order;
 use crate::forge::turns::{Question, Told, Turn, reduced};
 use crate::forge::{Desk, ForgeError};
 use crate::http::client::{Call, HttpClient, PlainHttp, Timeouts};
@@ -165,6 +166,11 @@ impl Rest {
     /// Returns what need not be asked in the pass.
     pub(super) fn turn(&self) -> &Turn {
         &self.desk.turn
+    }
+
+    /// Returns an order that is to be given in this pass by whoever asks.
+    pub(super) fn order(&self, parts: &[&str]) -> Order {
+        Order::of(&self.desk.turn, self.owner, parts)
     }
 
     /// Returns the same for one pass.

@@ -327,6 +327,8 @@ pub struct Readiness {
     pub is_blocked_by_checks: bool,
     /// The labels that it has by now, told after everything else: a person may have set one since it was listed.
     pub labels: BTreeSet<String>,
+    /// The forge's own word for how it stands, where it has one. By itself it decides nothing: where it changes the forge may answer otherwise.
+    pub word: Option<String>,
 }
 
 /// Where a pull request stands with the merge queue of its base.
@@ -374,8 +376,10 @@ pub enum Merge {
     Merged(CommitId),
     /// It is in the merge queue, or the forge merges it once its checks have passed.
     Enqueued,
-    /// Not yet, or not by this credential; why, in words. The next pass asks again.
+    /// Not yet, and nothing was ordered, or it is being done; why, in words. The next pass asks again.
     NotReady(String),
+    /// The forge has denied the order, in these words: so it may do while nothing changes that decides.
+    Denied(String),
 }
 
 /// A release of a source repository.

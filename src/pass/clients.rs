@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
@@ -138,21 +139,22 @@ impl Clients {
     }
 
     /// Returns the same for a pass of a repository that begins now, and asks in turns.
-    pub(super) fn in_turns(self, repository: &str, impulse: Impulse) -> Self {
-        Self { turn: self.shared.turns.begin(repository, impulse), ..self }
+    pub(super) fn in_turns(self, repository: &str, impulse: Impulse, now: Timestamp) -> Self {
+        Self { turn: self.shared.turns.begin(repository, impulse, now), ..self }
     }
 
     /// Returns the same for a pass of a repository that begins now in a process of its own: it asks in turns with those before it, whose
     /// answers it takes out of the cache, or looks at there if it changes nothing.
     pub(super) fn in_turns_by(self, cache: &Cache, repository: &str, (impulse, mode): (Impulse, Mode)) -> Self {
+        let now = cache.now();
         let kept = match mode {
             Mode::Act => cache.take_turns(&key(repository)),
             Mode::DryRun => cache.see_turns(&key(repository)),
         };
         if let Some(kept) = kept {
-            self.shared.turns.restore(repository, &kept, cache.now());
+            self.shared.turns.restore(repository, &kept, now);
         }
-        self.in_turns(repository, impulse)
+        self.in_turns(repository, impulse, now)
     }
 
     /// Leaves in the cache what that pass was told, for the next one.

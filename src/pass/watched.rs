@@ -191,7 +191,7 @@ impl Watcher {
     pub async fn pass(&self, url: &str, impulse: Impulse, now: Timestamp, answered: &(dyn Fn() + Sync)) -> Passed {
         // What opening it takes has passed as well, and a first attempt by a token that is refused.
         let clock = ClockFrom::at(now);
-        let clients = self.for_pass().in_turns(url, impulse);
+        let clients = self.for_pass().in_turns(url, impulse, now);
         let source = self.registries.for_pass();
         let cache = self.cache();
         let inactive = Mutex::new(None);

@@ -380,7 +380,8 @@ pub(super) struct Run {
     /// Stop before anything is written
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// Ask the forge about everything that waits; otherwise each run asks about one thing in turn, and takes the rest from earlier ones
+    /// Ask the forge about everything that waits, and order again what it has denied; otherwise each run asks about one thing in turn, and takes
+    /// the rest from earlier ones
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(super) ask_all: Option<bool>,
     /// When.

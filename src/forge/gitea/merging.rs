@@ -78,9 +78,11 @@ impl Gitea {
                 Ok(Merge::Enqueued)
             }
             (_, Some(merged @ Merge::Merged(_))) => Ok(merged),
-            (refused, changed) => {
+            // What the marker says stays true: whoever takes it back each time changes the body in every pass.
+            (Some(refused), None) => refused,
+            (refused, Some(changed)) => {
                 self.unschedule(pull_request).await?;
-                refused.unwrap_or_else(|| Ok(changed.unwrap_or_else(merging)))
+                refused.unwrap_or(Ok(changed))
             }
         }
     }
@@ -143,11 +145,11 @@ impl Gitea {
         let reason = match reply.status.as_u16() {
             403 => format!("the token may not merge it ({words})"),
             // A draft, a protected branch, a way of merging that is not allowed, or "try again later".
-            405 => format!("Gitea does not merge it now ({words}): the next pass asks again"),
+            405 => format!("Gitea does not merge it now ({words})"),
             409 => format!("its head has moved, or it has conflicts with its base ({words})"),
             _ => return Err(self.refused(reply)),
         };
-        Ok(Merge::NotReady(reason))
+        Ok(Merge::Denied(reason))
     }
 
     /// Asks for the settings of the repository; once, since they are the same for all of its pull requests.

@@ -173,6 +173,8 @@ pub(super) struct RawProtected {
     pub(super) enable_status_check: bool,
     pub(super) status_check_contexts: Option<Vec<String>>,
     pub(super) required_approvals: i64,
+    /// Whether whoever asks may merge into it: who may write the code, or whom a list names.
+    pub(super) user_can_merge: Option<bool>,
     /// Empty for those who may not administer the repository.
     #[serde(default)]
     pub(super) effective_branch_protection_name: String,

@@ -45,6 +45,7 @@ impl Gitea {
             wants_tip,
             is_blocked_by_checks: false,
             labels: now.labels().map(as_called).collect(),
+            word: None,
         };
         let missing = protected.required_approvals.saturating_sub(i64::from(readiness.approvals));
         let is_asked =
@@ -61,6 +62,8 @@ impl Gitea {
             Some(format!("{missing} more must approve its head commit"))
         } else if is_asked {
             Some("a review that was asked for is missing".to_owned())
+        } else if protected.user_can_merge == Some(false) {
+            Some("the owner of the token is not among those who may merge into its base".to_owned())
         } else if is_behind {
             Some("it is behind its base, which must be up to date here".to_owned())
         } else if now.mergeable {

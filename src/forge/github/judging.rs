@@ -117,6 +117,7 @@ impl Told {
             required: asked.checks,
             queue: queue.filter(|queue| asked.has_queue || queue.is_in),
             labels: now.labels,
+            word: now.state,
         }
     }
 }

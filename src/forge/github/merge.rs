@@ -100,7 +100,7 @@ impl GitHub {
         let order = json!({"id": id, "method": method, "head": head.as_str(), "title": title, "text": text});
         match self.transport.graphql(ARM, order).await? {
             Ok(_) => Ok(Merge::Enqueued),
-            Err(words) => Ok(Merge::NotReady(format!("GitHub does not merge it by itself: {}", words.join("; ")))),
+            Err(words) => Ok(Merge::Denied(format!("GitHub does not merge it by itself: {}", words.join("; ")))),
         }
     }
 
@@ -167,13 +167,13 @@ impl GitHub {
             }
             // The documented answers for "cannot be merged" and "the head is another one": the next pass looks again.
             StatusCode::METHOD_NOT_ALLOWED => {
-                Ok(Merge::NotReady(format!("GitHub does not merge it so far: {}", answer.words())))
+                Ok(Merge::Denied(format!("GitHub does not merge it so far: {}", answer.words())))
             }
             StatusCode::CONFLICT => {
                 Ok(Merge::NotReady(format!("its head or its base has moved since it was judged ({})", answer.words())))
             }
             StatusCode::FORBIDDEN | StatusCode::UNPROCESSABLE_ENTITY if answer.is_by_rule() => {
-                Ok(Merge::NotReady(format!("the rules of the base branch forbid it: {}", answer.words())))
+                Ok(Merge::Denied(format!("the rules of the base branch forbid it: {}", answer.words())))
             }
             _ => Err(answer.refusal("to merge a pull request")),
         }
@@ -277,7 +277,7 @@ impl GitHub {
         }
         match self.transport.graphql(ENQUEUE, json!({"id": id, "head": head.as_str()})).await? {
             Ok(_) => Ok(Merge::Enqueued),
-            Err(words) => Ok(Merge::NotReady(format!("the merge queue does not take it: {}", words.join("; ")))),
+            Err(words) => Ok(Merge::Denied(format!("the merge queue does not take it: {}", words.join("; ")))),
         }
     }
 }

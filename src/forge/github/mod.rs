@@ -38,6 +38,7 @@ use crate::forge::github::transport::Transport;
 use crate::forge::once::Once;
 use crate::forge::releases::{self, PUBLIC_HOST};
 use crate::forge::turns::Turn;
+use crate::forge::turns::denied::Order;
 use crate::forge::{Asked, Desk, Finishing, Forge, ForgeError};
 use crate::http::client::HttpClient;
 use crate::http::target::host_of;
@@ -204,6 +205,10 @@ impl Forge for GitHub {
 
     fn readiness<'a>(&'a self, pull_request: &'a PullRequest, checks: Vec<Check>) -> Asked<'a, Readiness> {
         Box::pin(self.judged(pull_request, checks))
+    }
+
+    fn order(&self, parts: &[&str]) -> Order {
+        self.transport.order(parts)
     }
 
     fn merge<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId, message: &'a str) -> Asked<'a, Merge> {

@@ -22,6 +22,7 @@ use crate::forge::github::identity::Identity;
 use crate::forge::github::raw;
 use crate::forge::github::service::{Line, Said};
 use crate::forge::remembered::of_pages;
+use crate::forge::turns::denied::Order;
 use crate::forge::turns::{Question, Told, Turn, reduced};
 use crate::forge::{Desk, ForgeError};
 use crate::http::client::{HttpClient, Timeouts};
@@ -159,6 +160,11 @@ impl Transport {
     /// Returns what need not be asked in the pass.
     pub(super) fn turn(&self) -> &Turn {
         &self.desk.turn
+    }
+
+    /// Returns an order that is to be given in this pass by whoever asks.
+    pub(super) fn order(&self, parts: &[&str]) -> Order {
+        Order::of(&self.desk.turn, self.owner, parts)
     }
 
     /// Asks in common with others.

@@ -132,12 +132,13 @@ impl GitLab {
         let reason = match reply.status.as_u16() {
             // Documented for a user who may not accept it; the token itself was good for everything before.
             401 | 403 => format!("the token may not merge it ({words})"),
-            405 => format!("GitLab does not merge it now ({words}): the next pass asks again"),
+            405 => format!("GitLab does not merge it now ({words})"),
             406 | 422 => format!("GitLab could not merge it ({words})"),
-            400 | 409 => format!("its head has moved, or the train does not take it ({words})"),
+            400 => format!("its head has moved, or the train does not take it ({words})"),
+            409 => return Ok(Merge::NotReady(format!("its head has moved, or the train does not take it ({words})"))),
             _ => return Err(self.refused(reply)),
         };
-        Ok(Merge::NotReady(reason))
+        Ok(Merge::Denied(reason))
     }
 }
 

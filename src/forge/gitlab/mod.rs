@@ -23,6 +23,7 @@ use crate::forge::once::Once;
 use crate::forge::releases;
 use crate::forge::rest::{Reply, Rest, TokenHeader};
 use crate::forge::turns::Turn;
+use crate::forge::turns::denied::Order;
 use crate::forge::{Asked, Desk, Forge, ForgeError, drafts};
 use crate::http::client::HttpClient;
 use crate::model::commit::{CommitId, MadeCommit, NewCommit};
@@ -357,6 +358,10 @@ impl Forge for GitLab {
 
     fn readiness<'a>(&'a self, pull_request: &'a PullRequest, checks: Vec<Check>) -> Asked<'a, Readiness> {
         Box::pin(self.read_readiness(pull_request, checks))
+    }
+
+    fn order(&self, parts: &[&str]) -> Order {
+        self.rest.order(parts)
     }
 
     fn merge<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId, message: &'a str) -> Asked<'a, Merge> {

@@ -54,6 +54,7 @@ impl GitLab {
             readiness.required.extend(readiness.checks.iter().map(|check| check.name.clone()));
         }
         let status = request.detailed_merge_status.as_deref();
+        readiness.word = status.map(str::to_owned);
         readiness.is_behind = status == Some("need_rebase");
         readiness.wants_tip = settings.merge_method.as_deref().map(|method| method != "merge");
         readiness.is_blocked_by_checks = matches!(status, Some("ci_still_running" | "ci_must_pass"));

@@ -11,16 +11,17 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 
+use crate::forge::turns::denied::{Denials, Denied};
 use crate::forge::turns::{Known, MOST, Memory, Question, Told, Turns, cost};
 
 /// What tells these bytes from those of other versions.
-const FORM: &str = concat!("1 ", env!("CARGO_PKG_VERSION"));
+const FORM: &str = concat!("2 ", env!("CARGO_PKG_VERSION"));
 
 /// About the most bytes that are kept of one repository.
 const MOST_KEPT: usize = 4 << 20;
 
 /// How old an answer may be, in seconds: passes that come seldom ask for everything, and others see what has changed within this time.
-const OLDEST: i64 = 12 * 3_600;
+pub(super) const OLDEST: i64 = 12 * 3_600;
 
 #[derive(Serialize, Deserialize)]
 struct Kept {
@@ -31,6 +32,8 @@ struct Kept {
     seen: Vec<[u8; 32]>,
     /// The one that was asked for longest ago comes first.
     answers: Vec<Answer>,
+    /// What the forge has denied.
+    denials: Vec<([u8; 32], Denied)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -74,7 +77,7 @@ impl Answer {
 
 impl Turns {
     /// Returns what the newest pass of a repository was told and what still holds of it, for another process; nothing where that spares no
-    /// question. From `until` on everything is to be asked.
+    /// question and no order. From `until` on everything is to be asked.
     pub fn kept(&self, repository: &str, now: Timestamp, until: Option<Timestamp>) -> Option<Vec<u8>> {
         let store = self.store();
         let memory = store.repositories.get(repository)?;
@@ -88,16 +91,21 @@ impl Turns {
             Some(answer)
         });
         let answers: Vec<Answer> = answers.collect();
-        if answers.is_empty() {
+        let denials = memory.denials.kept();
+        if answers.is_empty() && denials.is_empty() {
             return None;
         }
         let seen = memory.seen.iter().copied().collect();
-        serde_json::to_vec(&Kept { form: FORM.to_owned(), until, seen, answers }).ok()
+        serde_json::to_vec(&Kept { form: FORM.to_owned(), until, seen, answers, denials }).ok()
     }
 
     /// Takes what another process was told, where no pass of the repository was here yet.
     pub fn restore(&self, repository: &str, bytes: &[u8], now: Timestamp) {
-        let Some(kept) = read(bytes).filter(|kept| kept.until.is_none_or(|until| until > now)) else { return };
+        let Some(mut kept) = read(bytes) else { return };
+        if kept.until.is_some_and(|until| until <= now) {
+            // Whoever asks for everything has still been denied what was ordered.
+            kept.answers.clear();
+        }
         let young = now.as_second() - OLDEST..=now.as_second();
         let mut store = self.store();
         let mut asked = store.asked;
@@ -116,7 +124,8 @@ impl Turns {
             return;
         }
         (store.asked, store.bytes) = (asked, store.bytes + bytes);
-        let memory = Memory { pass: 1, answers, seen: kept.seen.into_iter().collect(), ..Memory::default() };
+        let (seen, denials) = (kept.seen.into_iter().collect(), Denials::restored(kept.denials));
+        let memory = Memory { pass: 1, answers, seen, denials, ..Memory::default() };
         store.repositories.insert(repository.to_owned(), memory);
     }
 }
@@ -167,7 +176,7 @@ mod tests {
     fn process(bytes: Option<&[u8]>, now: Timestamp, until: Option<Timestamp>) -> (Vec<usize>, Option<Vec<u8>>) {
         let turns: Arc<Turns> = Arc::default();
         bytes.into_iter().for_each(|bytes| turns.restore(PLACE, bytes, now));
-        let asked = ask(&turns.begin(PLACE, Impulse::Routine), 3, b"{}");
+        let asked = ask(&turns.begin(PLACE, Impulse::Routine, at(0)), 3, b"{}");
         (asked, turns.kept(PLACE, now, until))
     }
 
@@ -204,27 +213,27 @@ mod tests {
             assert_eq!(process(Some(&bytes[..end]), at(0), None).0, [0, 1, 2], "{end}");
         }
         let turns: Arc<Turns> = Arc::default();
-        assert_eq!(ask(&turns.begin(PLACE, Impulse::Routine), 3, b"newer"), [0, 1, 2]);
+        assert_eq!(ask(&turns.begin(PLACE, Impulse::Routine, at(0)), 3, b"newer"), [0, 1, 2]);
         turns.restore(PLACE, &bytes, at(0));
-        assert_eq!(ask(&turns.begin(PLACE, Impulse::Routine), 3, b"newer"), [0]);
+        assert_eq!(ask(&turns.begin(PLACE, Impulse::Routine, at(0)), 3, b"newer"), [0]);
     }
 
     #[test]
     fn what_was_told_before_something_was_done_is_not_kept_nor_what_is_no_text_nor_more_than_there_is_room_for() {
         let turns: Arc<Turns> = Arc::default();
         let kept = |turns: &Turns| turns.kept(PLACE, at(0), None);
-        let turn = turns.begin(PLACE, Impulse::Routine);
+        let turn = turns.begin(PLACE, Impulse::Routine, at(0));
         ask(&turn, 3, b"{}");
         assert!(kept(&turns).is_some() && turn.may_act());
         assert_eq!((kept(&turns), turns.kept("acme/other", at(0), None)), (None, None));
-        ask(&turns.begin(PLACE, Impulse::News), 3, b"\xff");
+        ask(&turns.begin(PLACE, Impulse::News, at(0)), 3, b"\xff");
         assert_eq!(kept(&turns), None);
 
         let long = vec![b'x'; LONGEST - 1024];
-        ask(&turns.begin(PLACE, Impulse::News), 10, &long);
+        ask(&turns.begin(PLACE, Impulse::News, at(0)), 10, &long);
         let (bytes, next) = (kept(&turns).unwrap(), Arc::<Turns>::default());
         assert!(bytes.len() < MOST_KEPT + (64 << 10), "{}", bytes.len());
         next.restore(PLACE, &bytes, at(0));
-        assert_eq!(ask(&next.begin(PLACE, Impulse::Routine), 10, &long), [0, 4, 5, 6, 7, 8, 9]);
+        assert_eq!(ask(&next.begin(PLACE, Impulse::Routine, at(0)), 10, &long), [0, 4, 5, 6, 7, 8, 9]);
     }
 }

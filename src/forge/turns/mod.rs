@@ -1,22 +1,26 @@
 //! Whose turn it is to be asked: in a pass in which nothing has changed, one question about a repository is asked again, and the others
 //! are answered by what the pass before was told.
 //!
-//! Entry points: [`Turns::begin`] and [`Turn::may_act`]. Nothing may rest on what was not asked in the same pass: whoever is about to
+//! Entry points: [`Turns::begin`] and [`Turn::may_act`]; of what a forge has denied, [`denied`]. Nothing may rest on what was not asked in the same pass: whoever is about to
 //! change something asks first whether it may, and where it may not, the pass begins again and asks for everything. What the list of
 //! pull requests begins with is never answered from here. Asks nobody.
 
+pub mod denied;
 mod kept;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use url::Url;
+
+use crate::forge::turns::denied::Denials;
 
 /// The most bytes that are kept of all repositories, with what an answer costs beside its body. What finds no room is asked in
 /// each pass.
@@ -35,6 +39,8 @@ pub enum Impulse {
     Routine,
     /// Somebody said that something has happened: everything is asked.
     News,
+    /// Somebody wants everything asked, and ordered again what the forge has denied.
+    Everything,
 }
 
 /// What is asked, and by whom: another may be answered otherwise.
@@ -97,6 +103,8 @@ struct Memory {
     seen: HashSet<[u8; 32]>,
     /// What the one before it had.
     seen_before: HashSet<[u8; 32]>,
+    /// What the forge has denied.
+    denials: Denials,
 }
 
 #[derive(Debug, Default)]
@@ -123,15 +131,18 @@ impl Turns {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins a pass of a repository.
-    pub fn begin(self: &Arc<Self>, repository: &str, impulse: Impulse) -> Turn {
+    /// Begins a pass of a repository, at a moment of the real clock.
+    pub fn begin(self: &Arc<Self>, repository: &str, impulse: Impulse, now: Timestamp) -> Turn {
         let mut store = self.store();
         let memory = store.repositories.entry(repository.to_owned()).or_default();
         let before = memory.pass;
         memory.pass += 1;
         memory.seen_before = std::mem::take(&mut memory.seen);
+        if impulse == Impulse::Everything {
+            memory.denials.clear();
+        }
         // What the pass before did not want nobody has looked at for longer.
-        store.forget(repository, |_, known| known.pass != before || impulse == Impulse::News);
+        store.forget(repository, |_, known| known.pass != before || impulse != Impulse::Routine);
         let mut due: HashMap<u64, (u64, Question)> = HashMap::new();
         for (question, known) in store.repositories.get(repository).into_iter().flat_map(|memory| &memory.answers) {
             let oldest = due.entry(question.owner).or_insert_with(|| (known.asked, question.clone()));
@@ -143,7 +154,7 @@ impl Turns {
         let due = due.into_iter().map(|(owner, (_, question))| (owner, question)).collect();
         let state = State { is_quiet: impulse == Impulse::Routine, due, ..State::default() };
         let (turns, repository) = (Arc::clone(self), repository.to_owned());
-        Turn(Some(Arc::new(Pass { turns, repository, state: Mutex::new(state) })))
+        Turn(Some(Arc::new(Pass { turns, repository, second: now.as_second(), state: Mutex::new(state) })))
     }
 
     /// Takes note that somebody else has seen something happen: the next pass asks for everything.
@@ -170,6 +181,8 @@ struct State {
 struct Pass {
     turns: Arc<Turns>,
     repository: String,
+    /// When it began, in seconds since 1970.
+    second: i64,
     state: Mutex<State>,
 }
 
@@ -335,7 +348,7 @@ mod tests {
     }
 
     fn routine(turns: &Arc<Turns>) -> Turn {
-        turns.begin("acme/gitops", Impulse::Routine)
+        turns.begin("acme/gitops", Impulse::Routine, Timestamp::UNIX_EPOCH)
     }
 
     #[test]
@@ -354,7 +367,7 @@ mod tests {
         assert_eq!(ask(&turn, &[1, 2, 3], "a"), [3]);
         let turn = routine(&turns);
         assert_eq!((turn.recall(&other), ask(&turn, &[1, 2, 3], "a")), (None, vec![1]));
-        assert_eq!(turns.begin("acme/other", Impulse::Routine).recall(&question(2)), None);
+        assert_eq!(turns.begin("acme/other", Impulse::Routine, Timestamp::UNIX_EPOCH).recall(&question(2)), None);
         assert_eq!(Turn::default().recall(&question(2)), None);
     }
 
@@ -364,14 +377,14 @@ mod tests {
         let news: [&dyn Fn(&Turn); 3] =
             [&|turn| turn.sees(&[b"another list"]), &|turn| turn.doubt(), &|turn| assert!(turn.may_act())];
         for happens in news {
-            ask(&turns.begin("acme/gitops", Impulse::News), &[1, 2, 3], "a");
+            ask(&turns.begin("acme/gitops", Impulse::News, Timestamp::UNIX_EPOCH), &[1, 2, 3], "a");
             let turn = routine(&turns);
             happens(&turn);
             assert_eq!(ask(&turn, &[1, 2, 3], "a"), [1, 2, 3]);
             assert_eq!(ask(&routine(&turns), &[1, 2, 3], "a").len(), 1);
         }
         // An answer that is another one.
-        ask(&turns.begin("acme/gitops", Impulse::News), &[1, 2, 3], "a");
+        ask(&turns.begin("acme/gitops", Impulse::News, Timestamp::UNIX_EPOCH), &[1, 2, 3], "a");
         assert_eq!(ask(&routine(&turns), &[3, 1, 2], "b"), [1, 2]);
         assert_eq!(ask(&routine(&turns), &[3, 1, 2], "b"), [3, 1], "3 was told before that");
         turns.doubt("acme/gitops");

@@ -10,16 +10,15 @@ use crate::git::{BlobId, GitError};
 use crate::model::commit::CommitId;
 use crate::model::environment::BranchName;
 use crate::model::file::RepoPath;
-use crate::model::marker;
 use crate::model::outcome::Landed;
 use crate::model::proposal::Action;
 use crate::model::pull_request::{
-    Check, Glance, LABEL_HOLD, LABEL_RETRY, Marker, Merge, PullRequest, PullRequestStyle, Queue, Queued, Readiness,
-    Rebase, Status,
+    Check, Glance, LABEL_HOLD, LABEL_RETRY, Merge, PullRequest, PullRequestStyle, Readiness, Rebase, Status,
 };
 use crate::publish::making::{MakeError, blocking};
 use crate::publish::plan::PlannedCommit;
 use crate::publish::pull_requests::apply::{Applied, Branch, Place, remove};
+use crate::publish::pull_requests::given::{What, denied, given, heard, put, stands};
 use crate::publish::pull_requests::heads::{OWN, of_holds_and_others, still_says, takes_back};
 use crate::publish::pull_requests::readiness::{done, is_due_for_rebase, only_required_are_due, ready, reported};
 use crate::publish::pull_requests::statuses::{is_changed, missing, note_changed, set_changed};
@@ -127,14 +126,16 @@ pub(super) async fn merge(
             return Ok(());
         }
         Verdict::MayArm(reason) => {
+            let given = given(forge, What::Arm, (pull_request, tip), &readiness);
+            if let Some(denied) = denied(&given)? {
+                course.reason = Some(format!("{reason}; {denied}"));
+                return Ok(());
+            }
             if !put(forge, (pull_request, tip), &readiness, course).await? {
                 return Ok(());
             }
-            match forge.arm(pull_request, commit, &again.plan.message).await? {
-                Merge::NotReady(other) => {
-                    taken_back(forge, pull_request, &readiness).await?;
-                    course.reason = Some(format!("{reason}; {other}"));
-                }
+            match heard(&given, forge.arm(pull_request, commit, &again.plan.message).await)? {
+                Merge::NotReady(other) | Merge::Denied(other) => course.reason = Some(format!("{reason}; {other}")),
                 Merge::Merged(_) | Merge::Enqueued => {
                     course.action = Action::Enqueued;
                     stands(forge, (pull_request, tip), &readiness).await?;
@@ -143,6 +144,12 @@ pub(super) async fn merge(
             return Ok(());
         }
         Verdict::Ready => {}
+    }
+    // By the base as it was judged on: what moves it in between may be why it is denied.
+    let given = given(forge, What::Merge, (pull_request, tip), &readiness);
+    if let Some(denied) = denied(&given)? {
+        course.reason = Some(denied);
+        return Ok(());
     }
     let Some(now) = still_planned(place, tip, (again, &rests_on.here), &applied.changed).await? else {
         course.reason = Some(MOVED.to_owned());
@@ -160,7 +167,7 @@ pub(super) async fn merge(
     if !put(forge, (pull_request, tip), &readiness, course).await? {
         return Ok(());
     }
-    match forge.merge(pull_request, commit, &again.plan.message).await? {
+    match heard(&given, forge.merge(pull_request, commit, &again.plan.message).await)? {
         Merge::Merged(merged) => {
             course.action = Action::Merged;
             applied.landed.push(landed(course, merged, again));
@@ -171,10 +178,7 @@ pub(super) async fn merge(
             course.action = Action::Enqueued;
             stands(forge, (pull_request, tip), &readiness).await?;
         }
-        Merge::NotReady(reason) => {
-            taken_back(forge, pull_request, &readiness).await?;
-            course.reason = Some(reason);
-        }
+        Merge::NotReady(reason) | Merge::Denied(reason) => course.reason = Some(reason),
     }
     Ok(())
 }
@@ -191,6 +195,20 @@ pub(super) async fn foresee(
     let glance = applied.seen.remove(&pull_request.number);
     let (verdict, readiness) = judge(place, (pull_request, tip), order, glance, Saying::Foreseen).await?;
     let readiness = readiness.unwrap_or_default();
+    let what = match &verdict {
+        Verdict::Ready => Some(What::Merge),
+        Verdict::MayArm(_) if !pull_request.is_surely_armed() => Some(What::Arm),
+        _ => None,
+    };
+    if let Some(what) = what
+        && let Some(denied) = denied(&given(place.forge, what, (pull_request, tip), &readiness))?
+    {
+        course.reason = Some(match verdict {
+            Verdict::MayArm(reason) => format!("{reason}; {denied}"),
+            _ => denied,
+        });
+        return Ok(());
+    }
     // Whatever lands before leaves it behind.
     let (verdict, may_be_behind) = match (verdict, readiness.wants_tip) {
         (Verdict::Ready, _) if readiness.queue.is_some() || lands.is_empty() => (Verdict::Ready, false),
@@ -310,62 +328,8 @@ pub(super) async fn stop(forge: &dyn Forge, pull_request: &PullRequest, course: 
     if pull_request.is_armed {
         forge.disarm(pull_request).await?;
         if pull_request.put().is_some() {
-            course.add("it was taken out of the merge queue");
+            course.add("it waits in no merge queue any more");
         }
-    }
-    Ok(())
-}
-
-/// Writes into the hidden line of the body, before it is put into a merge queue, at which head and base that was. Returns `false`, and says
-/// so, where there is no such line. Where the forge does not tell of those that have left, [`stands`] does so behind.
-async fn put(
-    forge: &dyn Forge,
-    (pull_request, tip): (&PullRequest, &CommitId),
-    readiness: &Readiness,
-    course: &mut Course,
-) -> Result<bool, MakeError> {
-    let Some(queue) = &readiness.queue else { return Ok(true) };
-    let Some(marker) = &pull_request.marker else {
-        course.reason = Some("its body has lost the hidden line by which it would be known again".to_owned());
-        return Ok(false);
-    };
-    if !queue.is_mute {
-        note(forge, (pull_request, tip), (marker, queue)).await?;
-    }
-    Ok(true)
-}
-
-/// Writes down that it stands in a merge queue where the forge would not tell that it has been there; a pass that was cut off before
-/// leaves that to the next one, which finds it there, or puts it there again.
-async fn stands(
-    forge: &dyn Forge,
-    (pull_request, tip): (&PullRequest, &CommitId),
-    readiness: &Readiness,
-) -> Result<(), MakeError> {
-    match (&readiness.queue, &pull_request.marker) {
-        (Some(queue), Some(marker)) if queue.is_mute => note(forge, (pull_request, tip), (marker, queue)).await,
-        _ => Ok(()),
-    }
-}
-
-async fn note(
-    forge: &dyn Forge,
-    (pull_request, tip): (&PullRequest, &CommitId),
-    (marker, queue): (&Marker, &Queue),
-) -> Result<(), MakeError> {
-    let left = queue.left.as_ref().map(|left| left.at.clone()).filter(|at| !at.is_empty());
-    let queued = Some(Queued { commit: pull_request.commit.clone(), base: tip.clone(), left });
-    if marker.queued != queued {
-        let body = marker::replace(&pull_request.body, &Marker { queued, ..marker.clone() });
-        forge.rewrite(pull_request, &pull_request.title, &body).await?;
-    }
-    Ok(())
-}
-
-/// Writes the body as it was before a merge queue refused it.
-async fn taken_back(forge: &dyn Forge, pull_request: &PullRequest, readiness: &Readiness) -> Result<(), MakeError> {
-    if readiness.queue.is_some() {
-        forge.rewrite(pull_request, &pull_request.title, &pull_request.disarmed().body).await?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ mod bound;
 pub mod course;
 mod displaced;
 mod forwarding;
+mod given;
 pub mod heads;
 pub mod leftovers;
 mod merging;

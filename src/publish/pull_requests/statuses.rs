@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::forge::turns::denied::Denial;
 use crate::forge::{Forge, ForgeError};
 use crate::model::commit::{CommitId, TRAILER_BY, TRAILER_SKIP};
 use crate::model::environment::{BranchName, Environment};
@@ -258,7 +259,18 @@ async fn set(forge: &dyn Forge, commit: &CommitId, wanted: &[Status], now: &mut 
         if known.is_some_and(|known| is_said(status, known)) {
             continue;
         }
-        match forge.set_status(commit, status).await {
+        // What it was denied once it would be denied again, pass after pass.
+        let Status { context, state, text } = status;
+        let order = forge.order(&["status", commit.as_str(), context, &format!("{state:?}"), text]);
+        let set = match order.denied() {
+            Some((denial, _)) => denial.told().map(drop),
+            None => {
+                let set = forge.set_status(commit, status).await;
+                set.as_ref().err().and_then(Denial::of_error).map(|denial| order.deny(denial));
+                set
+            }
+        };
+        match set {
             Ok(()) => note(status, now),
             // What is refused of one may be taken of another.
             Err(ForgeError::Skip(reason)) => {

@@ -22,7 +22,7 @@ use tagboat::pass::propose::Publishing;
 use tagboat::pass::run::{Mode, Run, run};
 
 use crate::forge::scenarios::Kind;
-use crate::support::forge::{CheckRow, Stands, Store, serve};
+use crate::support::forge::{CheckRow, NOW, Stands, Store, serve};
 use crate::support::memory::MemoryTags;
 use crate::support::passes::on_plain_git;
 use crate::support::repository::{Repository, Scratch, environment};
@@ -252,7 +252,7 @@ pub(super) async fn nothing_moves_on_what_the_forge_of_another_repository_told_b
     let shop = Place::new(kind, &scratch, scratch.bare("shop.git", &files));
     let (turns, forge) = (Arc::<Turns>::default(), (kind.lasting)(&platform.address));
     let pass = async |time: &str| {
-        let turn = turns.begin("shop", Impulse::Routine);
+        let turn = turns.begin("shop", Impulse::Routine, NOW.parse().unwrap());
         let publishing = Publishing::Forge(forge(turn.clone()));
         let open = |_: &str| {
             let (remote, publishing) = (platform.remote(), publishing.clone());

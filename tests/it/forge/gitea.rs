@@ -13,6 +13,7 @@ use tagboat::model::pull_request::{
 };
 
 use crate::forge::beside::beside;
+use crate::forge::denied::denied;
 use crate::forge::gates::gates;
 use crate::forge::moving::moving;
 use crate::forge::scenarios::{Kind, Lasting, Stage, scenarios};
@@ -58,6 +59,7 @@ gates!(super::GITEA);
 moving!(super::GITEA);
 beside!(super::GITEA);
 turns!(super::GITEA);
+denied!(super::GITEA);
 
 const HEAD: &str = "tagboat/prod/web";
 
@@ -181,7 +183,7 @@ async fn a_draft_keeps_its_mark_when_it_is_rewritten_and_is_not_merged() {
         bench.readiness(&listed[0]).await.unwrap().blocked.as_deref(),
         Some("it is a draft: nobody merges it until a person has marked it as ready")
     );
-    assert!(matches!(bench.forge.merge(&listed[0], &bench.tip(), WORDS).await, Ok(Merge::NotReady(_))));
+    assert!(matches!(bench.forge.merge(&listed[0], &bench.tip(), WORDS).await, Ok(Merge::Denied(_))));
 }
 
 #[tokio::test]
@@ -239,11 +241,11 @@ async fn each_status_of_a_refused_merge_says_not_ready_and_trouble_says_later() 
     let bench = Bench::new();
     let opened = bench.open(false).await;
     let other = CommitId(bench.store.at("main").unwrap().into());
-    assert!(matches!(bench.forge.merge(&opened, &other, WORDS).await, Ok(Merge::NotReady(_))), "another head");
+    assert!(matches!(bench.forge.merge(&opened, &other, WORDS).await, Ok(Merge::Denied(_))), "another head");
     for status in [403, 405, 409] {
         bench.store.trap("POST", "/merge", Fault::Before(status));
         let merge = bench.forge.merge(&opened, &bench.tip(), WORDS).await.unwrap();
-        assert!(matches!(&merge, Merge::NotReady(reason) if reason.contains(&status.to_string())), "{merge:?}");
+        assert!(matches!(&merge, Merge::Denied(reason) if reason.contains(&status.to_string())), "{merge:?}");
     }
     bench.store.trap("POST", "/merge", Fault::Before(423));
     assert!(matches!(bench.forge.merge(&opened, &bench.tip(), WORDS).await, Err(ForgeError::Stop(_))));
@@ -307,6 +309,27 @@ async fn a_forge_merges_nothing_that_an_environment_left_which_is_no_more() {
         .await;
 }
 
+/// Who may merge everybody is told who may ask.
+#[tokio::test]
+async fn who_may_not_merge_into_the_base_orders_nothing_there() {
+    for (style, word, goes) in
+        [("", "success", Action::Merged), ("pullRequest: {nativeAutoMerge: true}\n", "pending", Action::Enqueued)]
+    {
+        let stage = Stage::new(GITEA, &format!("    publish: autoMerge\n{style}"));
+        stage.acts(8).await;
+        stage.check("build", word);
+        stage.store.kept().protection.required = vec!["build".to_owned()];
+        stage.store.kept().may_not_merge = true;
+        stage.requests();
+        let (action, reason) = stage.pass(9).await;
+        let is_said = reason.contains("is not among those who may merge into its base");
+        assert_eq!((action, is_said), (Some(Action::Unchanged), word == "success"), "{reason}");
+        assert_eq!(stage.requests().1, Vec::<String>::new(), "{reason}");
+        stage.store.kept().may_not_merge = false;
+        assert_eq!(stage.acts(9).await, Some(goes));
+    }
+}
+
 /// Gitea takes an order for later whatever head it names.
 #[tokio::test]
 async fn what_is_pushed_while_gitea_is_told_is_not_merged_by_it() {
@@ -323,20 +346,14 @@ async fn what_is_pushed_while_gitea_is_told_is_not_merged_by_it() {
 async fn whatever_becomes_of_the_order_its_mark_is_there_as_long_as_gitea_may_merge() {
     let bench = Bench::new();
     let opened = bench.open_marked().await;
-    for (fault, stands) in [
-        // Refused, and taken back to be sure.
-        (Fault::Before(405), Some(false)),
-        (Fault::Before(403), Some(false)),
-        (Fault::Before(502), None),
-    ] {
+    for fault in [Fault::Before(405), Fault::Before(403), Fault::Before(502)] {
         bench.store.trap("POST", "/merge", fault);
         let told = bench.forge.arm(&opened, &bench.tip(), WORDS).await;
-        assert_eq!(told.is_ok(), stands.is_some(), "{fault:?} {told:?}");
-        assert_eq!(
-            (bench.list().await[0].is_armed, bench.store.kept().armed.len()),
-            (stands.is_none(), 0),
-            "{fault:?}"
-        );
+        assert_eq!(matches!(told, Ok(Merge::Denied(_))), fault != Fault::Before(502), "{fault:?} {told:?}");
+        let listed = &bench.list().await[0];
+        // Where it was denied, too: else each such order would change the body twice.
+        assert_eq!((listed.is_armed, listed.is_surely_armed()), (true, false), "{fault:?}");
+        assert!(bench.store.kept().armed.is_empty(), "{fault:?}");
     }
     for fault in [Fault::After(502), Fault::Lost] {
         bench.store.trap("POST", "/merge", fault);

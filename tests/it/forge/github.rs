@@ -9,6 +9,7 @@ use tagboat::forge::github::identity::Identity;
 use tagboat::model::proposal::Action;
 
 use crate::forge::beside::beside;
+use crate::forge::denied::denied;
 use crate::forge::gates::gates;
 use crate::forge::moving::moving;
 use crate::forge::scenarios::{Kind, Lasting, Stage, scenarios};
@@ -53,6 +54,7 @@ gates!(super::GITHUB);
 moving!(super::GITHUB);
 beside!(super::GITHUB);
 turns!(super::GITHUB);
+denied!(super::GITHUB);
 
 /// What takes octocrab's requests is a task, and a task ends with its runtime.
 #[test]
@@ -122,6 +124,12 @@ async fn what_the_merge_queue_has_thrown_out_waits_for_another_head_or_base() {
 async fn a_merge_queue_that_does_not_take_it_is_asked_again() {
     let refusal = ("POST", "/graphql");
     crate::forge::scenarios::queueing::a_queue_that_does_not_take_it_is_asked_again(GITHUB, refusal).await;
+}
+
+#[tokio::test]
+async fn what_was_put_into_the_queue_unheard_is_taken_out_when_a_person_holds_it() {
+    use crate::forge::scenarios::queueing::what_was_put_there_unheard_is_taken_out_when_a_person_holds_it;
+    what_was_put_there_unheard_is_taken_out_when_a_person_holds_it(GITHUB, ("POST", "/graphql")).await;
 }
 
 /// GitHub forgets that it was to merge by itself once the queue has taken it.

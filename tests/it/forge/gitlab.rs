@@ -18,6 +18,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::Instant;
 
 use crate::forge::beside::beside;
+use crate::forge::denied::denied;
 use crate::forge::gates::gates;
 use crate::forge::moving::moving;
 use crate::forge::scenarios::{Kind, Lasting, Stage, scenarios};
@@ -63,6 +64,7 @@ gates!(super::GITLAB);
 moving!(super::GITLAB);
 beside!(super::GITLAB);
 turns!(super::GITLAB);
+denied!(super::GITLAB);
 
 /// A forge with one branch beside `main`, spoken to without a pass.
 struct Bench {
@@ -129,7 +131,7 @@ async fn a_draft_keeps_its_mark_when_it_is_rewritten_and_is_not_merged() {
         bench.readiness(&listed[0]).await.unwrap().blocked.as_deref(),
         Some("it is a draft: nobody merges it until a person has marked it as ready")
     );
-    assert!(matches!(bench.forge.merge(&listed[0], &bench.tip(), WORDS).await, Ok(Merge::NotReady(_))));
+    assert!(matches!(bench.forge.merge(&listed[0], &bench.tip(), WORDS).await, Ok(Merge::Denied(_))));
     bench.forge.remove_label(&listed[0], "tagboat/retry").await.unwrap();
     assert_eq!(bench.list().await[0].labels.iter().collect::<Vec<_>>(), ["images"]);
 }
@@ -163,6 +165,12 @@ async fn a_merge_train_that_does_not_take_it_is_asked_again() {
 }
 
 #[tokio::test]
+async fn what_was_put_on_the_train_unheard_is_taken_off_when_a_person_holds_it() {
+    use crate::forge::scenarios::queueing::what_was_put_there_unheard_is_taken_out_when_a_person_holds_it;
+    what_was_put_there_unheard_is_taken_out_when_a_person_holds_it(GITLAB, ("POST", "/merge_trains")).await;
+}
+
+#[tokio::test]
 async fn a_merge_train_takes_it_where_the_project_has_one() {
     let bench = Bench::new();
     let opened = bench.open().await;
@@ -179,7 +187,10 @@ async fn each_status_of_a_refused_merge_says_not_ready_and_trouble_says_later() 
     for status in [401, 403, 405, 406, 409, 422] {
         bench.store.trap("PUT", "/merge", Fault::Before(status));
         let merge = bench.forge.merge(&opened, &bench.tip(), WORDS).await.unwrap();
-        assert!(matches!(&merge, Merge::NotReady(reason) if reason.contains(&status.to_string())), "{merge:?}");
+        let (Merge::Denied(reason) | Merge::NotReady(reason)) = &merge else { panic!("{merge:?}") };
+        assert!(reason.contains(&status.to_string()), "{merge:?}");
+        // Another head is listed by the next pass.
+        assert_eq!(matches!(merge, Merge::NotReady(_)), status == 409, "{merge:?}");
     }
     for status in [500, 502, 503] {
         bench.store.trap("PUT", "/merge", Fault::Before(status));

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tagboat::forge::turns::{Impulse, Turn, Turns};
 use tagboat::git::Remote;
 use tagboat::git::access::Access;
@@ -25,7 +26,7 @@ use crate::support::passes::Passing;
 use crate::support::repository::{Scratch, environment};
 
 /// Images of pull requests that Tagboat merges: each waits for something else.
-const APPS: [&str; 4] = ["web", "api", "worker", "job"];
+pub(super) const APPS: [&str; 4] = ["web", "api", "worker", "job"];
 
 /// What is watched in `dev`, waits for a check in `staging`, and for an approval in `live`.
 const ENVIRONMENTS: &str = "  - name: apps\n    files: [apps/**]\n    publish: autoMerge\n  - name: dev\n    files: [dev/**]\n    \
@@ -35,12 +36,12 @@ const ENVIRONMENTS: &str = "  - name: apps\n    files: [apps/**]\n    publish: a
 
 /// A repository on a forge that one process looks after.
 pub(super) struct Stage {
-    kind: Kind,
+    pub(super) kind: Kind,
     scratch: Scratch,
     tags: MemoryTags,
     pub(super) store: Arc<Store>,
     forge: Lasting,
-    turns: Arc<Turns>,
+    pub(super) turns: Arc<Turns>,
 }
 
 /// What a pass came to, with its requests.
@@ -50,7 +51,7 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    fn writes(&self) -> Vec<&String> {
+    pub(super) fn writes(&self) -> Vec<&String> {
         let is_question = |line: &String| line.starts_with("GET ") || line.starts_with("QUERY ");
         self.requests.iter().filter(|line| !is_question(line)).collect()
     }
@@ -72,7 +73,7 @@ impl Stage {
         Self::styled(kind, "{rebase: conflict}", environments)
     }
 
-    fn styled(kind: Kind, style: &str, environments: &str) -> Self {
+    pub(super) fn styled(kind: Kind, style: &str, environments: &str) -> Self {
         let mut config = "version: 1\nimages:\n  - match: ghcr.io/acme/*\n    semver: 1.x\n".to_owned();
         write!(config, "pullRequest: {style}\nenvironments:\n{environments}").unwrap();
         let mut files = vec![(".tagboat.yaml".to_owned(), config)];
@@ -92,23 +93,23 @@ impl Stage {
     }
 
     /// Runs a pass at a time of the day.
-    async fn pass(&self, impulse: Impulse, time: &str) -> Seen {
+    pub(super) async fn pass(&self, impulse: Impulse, time: &str) -> Seen {
         let seen = self.try_pass(impulse, time).await;
         assert_eq!(seen.outcome.errors, []);
         seen
     }
 
     async fn try_pass(&self, impulse: Impulse, time: &str) -> Seen {
-        self.pass_as(self.turns.begin("acme/gitops", impulse), Mode::Act, time).await
+        self.pass_as(self.turns.begin("acme/gitops", impulse, at(time)), Mode::Act, time).await
     }
 
     /// Foresees what the next pass would do, in a process of its own.
-    async fn foresee(&self, time: &str) -> Seen {
-        let (turns, now) = (Arc::<Turns>::default(), NOW.parse().unwrap());
+    pub(super) async fn foresee(&self, time: &str) -> Seen {
+        let (turns, now) = (Arc::<Turns>::default(), at(time));
         if let Some(bytes) = self.turns.kept("acme/gitops", now, None) {
             turns.restore("acme/gitops", &bytes, now);
         }
-        self.pass_as(turns.begin("acme/gitops", Impulse::Routine), Mode::DryRun, time).await
+        self.pass_as(turns.begin("acme/gitops", Impulse::Routine, at(time)), Mode::DryRun, time).await
     }
 
     async fn pass_as(&self, turn: Turn, mode: Mode, time: &str) -> Seen {
@@ -175,6 +176,11 @@ impl Stage {
         assert!(seen.writes().is_empty() && seen.requests.len() > 4, "{:#?}", seen.requests);
         seen
     }
+}
+
+/// Returns a time of the day of all these passes.
+pub(super) fn at(time: &str) -> Timestamp {
+    format!("2026-11-20T{time}:00Z").parse().unwrap()
 }
 
 fn questions(requests: &[String]) -> BTreeSet<String> {

@@ -44,7 +44,7 @@ pub(in crate::forge) async fn what_a_person_or_a_gate_stops_is_taken_out_of_the_
         let (action, reason) = stage.pass(9).await;
         assert!(!stage.is_queued(), "{stop}: {action:?} {reason}");
         assert_ne!(action, Some(Action::Enqueued), "{stop}");
-        assert!(reason.contains("it was taken out of the merge queue"), "{stop}: {reason}");
+        assert!(reason.contains("it waits in no merge queue any more"), "{stop}: {reason}");
         stage.pass(9).await;
         stage.requests();
         stage.pass(9).await;
@@ -104,4 +104,19 @@ pub(in crate::forge) async fn a_queue_that_does_not_take_it_is_asked_again(
     assert!(!stage.is_queued());
     assert_eq!(stage.acts(9).await, Some(Action::Enqueued));
     assert!(stage.is_queued());
+}
+
+/// Whatever became of the answer, the next pass knows that it may be there.
+pub(in crate::forge) async fn what_was_put_there_unheard_is_taken_out_when_a_person_holds_it(
+    kind: Kind,
+    order: (&'static str, &'static str),
+) {
+    let stage = Stage::merging(kind).await;
+    stage.store.kept().protection.queue = true;
+    stage.store.trap(order.0, order.1, crate::support::forge::Fault::Lost);
+    stage.pass(9).await;
+    assert!(stage.is_queued(), "the order was heard");
+    stage.label(1, "tagboat/hold");
+    assert_eq!(stage.acts(9).await, Some(Action::LeftAlone));
+    assert!(!stage.is_queued());
 }

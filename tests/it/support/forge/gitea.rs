@@ -54,6 +54,10 @@ fn checked(store: &Store, asked: &Asked) -> Answer {
         let words = format!("token does not have at least one of required scope(s), required=[write:{required}]");
         return Answer::of(403, json!({ "message": words }));
     }
+    let is_status = asked.parts.iter().any(|part| part == "statuses");
+    if store.kept().denies_statuses && is_status && asked.method == axum::http::Method::POST {
+        return Answer::of(403, json!({ "message": "user should have a permission to write to the target branch" }));
+    }
     let answer = serve(store, asked);
     let mut described = answer.clone();
     // What the servers answer to an order for later, and their description has forgotten.
@@ -118,6 +122,7 @@ fn serve(store: &Store, asked: &Asked) -> Answer {
                     "enable_status_check": !protection.required.is_empty(),
                     "status_check_contexts": protection.required,
                     "required_approvals": protection.approvals,
+                    "user_can_merge": !store.kept().may_not_merge,
                     "effective_branch_protection_name": if is_protected { *name } else { "" },
                 }),
             )
@@ -359,6 +364,9 @@ fn one(store: &Store, asked: &Asked, (method, kind): (&str, &str), number: u64, 
 fn merge(store: &Store, asked: &Asked, pull: &Pull) -> Answer {
     if pull.state != Stands::Open || pull.draft {
         return Answer::of(405, json!({ "message": "Please try again later" }));
+    }
+    if store.kept().denies_merging || store.kept().may_not_merge {
+        return Answer::of(405, json!({ "message": "User not allowed to merge PR" }));
     }
     assert_eq!(asked.text("Do").as_deref(), Some(style(store)), "the only way that this repository allows");
     let text = |field: &str| asked.text(field).unwrap_or_default();

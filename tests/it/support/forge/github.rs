@@ -129,6 +129,10 @@ async fn answer(State(store): State<Arc<Store>>, request: Request) -> Response<B
     if store.kept().reads_only && !is_token && !is_question && parts.method != Method::GET {
         return said(403, &json!({"message": "Resource not accessible by personal access token"}));
     }
+    let is_status = asked.path.iter().rev().nth(1) == Some(&"statuses");
+    if store.kept().denies_statuses && is_status && parts.method == Method::POST {
+        return said(403, &json!({"message": "Resource not accessible by integration"}));
+    }
     // Not every operation is described with the status by which GitHub refuses what is invalid.
     if parts.method == Method::POST && [asked.whole.as_bytes(), &body].iter().any(|text| names_no_commit(text)) {
         return said(422, &json!({"message": "Validation Failed", "errors": [{"code": "invalid", "field": "sha"}]}));
@@ -731,7 +735,7 @@ fn merge(store: &Store, asked: &Asked<'_>, number: u64) -> Response<Body> {
     if asked.text("sha") != pull.sha {
         return said(409, &json!({"message": "Head branch was modified. Review and try the merge again."}));
     }
-    let merged = if pull.state == Stands::Open {
+    let merged = if pull.state == Stands::Open && !store.kept().denies_merging {
         store.merge_saying(number, (&asked.text("commit_title"), &asked.text("commit_message")))
     } else {
         None
@@ -822,6 +826,15 @@ fn answer_graphql(store: &Store, query: &str, variables: &Value) -> Value {
     }
     if variables["head"] != store.pull(number).sha.as_str() {
         return json!({"data": null, "errors": [{"type": "UNPROCESSABLE", "message": "the head moved"}]});
+    }
+    if store.kept().denies_merging {
+        let is_armed = query.contains("enablePullRequestAutoMerge");
+        let (field, words) = match is_armed {
+            true => ("enablePullRequestAutoMerge", "Auto merge is not allowed for this repository"),
+            false => ("enqueuePullRequest", "Pull request Waiting on code owner review from acme/sre."),
+        };
+        let error = json!({"type": "UNPROCESSABLE", "path": [field], "message": words});
+        return json!({"data": {field: null}, "errors": [error]});
     }
     if query.contains("enablePullRequestAutoMerge") {
         let way = if store.kept().squashes { "SQUASH" } else { "MERGE" };

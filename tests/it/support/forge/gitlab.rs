@@ -58,6 +58,10 @@ fn limited(fault: Fault) -> Answer {
 
 /// Serves, and ends the tests where the documentation does not allow what was asked or answered.
 fn held(store: &Store, asked: &Asked) -> Answer {
+    let is_status = asked.parts.iter().any(|part| part == "statuses");
+    if store.kept().denies_statuses && is_status && asked.method == axum::http::Method::POST {
+        return Answer::of(403, json!({ "message": "403 Forbidden" }));
+    }
     let answer = serve(store, asked);
     asked.hold(description::gitlab(), &answer);
     answer
@@ -181,6 +185,9 @@ fn project(store: &Store, asked: &Asked, method: &str, rest: &[&str]) -> Answer 
             let number: u64 = number.parse().unwrap();
             if asked.body["sha"] != store.pull(number).sha.as_str() {
                 return Answer::of(409, json!({ "message": "SHA does not match HEAD of source branch" }));
+            }
+            if store.kept().denies_merging {
+                return Answer::of(400, json!({ "message": "Merge request is not eligible for the merge train" }));
             }
             store.kept().queued.push(number);
             Answer::of(201, json!([]))
@@ -519,7 +526,7 @@ fn whole(store: &Store, pull: &Pull) -> Value {
 }
 
 fn merge(store: &Store, asked: &Asked, pull: &Pull) -> Answer {
-    if pull.state != Stands::Open || pull.draft {
+    if pull.state != Stands::Open || pull.draft || store.kept().denies_merging {
         return Answer::of(405, json!({ "message": "405 Method Not Allowed" }));
     }
     if asked.body["sha"] != pull.sha.as_str() {

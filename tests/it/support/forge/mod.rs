@@ -233,6 +233,12 @@ pub(crate) struct Kept {
     pub(crate) labels: Vec<Option<String>>,
     /// Whether the credential may change nothing.
     pub(crate) reads_only: bool,
+    /// Whether the forge denies every order to merge, for a reason that it tells nowhere else.
+    pub(crate) denies_merging: bool,
+    /// Whether it denies every commit status.
+    pub(crate) denies_statuses: bool,
+    /// Whether its owner is not among those who may merge into the base, where the forge tells.
+    pub(crate) may_not_merge: bool,
     /// Whether its owner may push, where the forge tells.
     pub(crate) pushes: bool,
     /// The role of its owner and its scopes, where the forge tells.
