@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::cache::{Cache, Key32};
 use crate::config::repository::Repository;
+use crate::forge::turns::denied::Denial;
 use crate::forge::{Forge, ForgeError};
 use crate::model::commit::CommitId;
 use crate::model::deployment::{Deployment, DeploymentState};
@@ -55,7 +56,15 @@ async fn once(forge: &dyn Forge, cache: &Cache, deployment: &Deployment) -> Resu
     if cache.told(&key).as_ref() == Some(&row) {
         return Ok(());
     }
-    forge.deploy(deployment).await?;
+    // What a forge denies it would deny in every pass.
+    let order = forge.order(&["deployment", deployment.environment.as_str(), &String::from_utf8_lossy(&row)]);
+    if let Some((denial, _)) = order.denied() {
+        return denial.told().map(drop);
+    }
+    if let Err(error) = forge.deploy(deployment).await {
+        Denial::of_error(&error).map(|denial| order.deny(denial));
+        return Err(error);
+    }
     cache.keep_told(&key, row);
     Ok(())
 }

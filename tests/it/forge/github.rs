@@ -6,6 +6,7 @@ use tagboat::clock::{PassEnd, SystemClock};
 use tagboat::forge::Forge;
 use tagboat::forge::github::GitHub;
 use tagboat::forge::github::identity::Identity;
+use tagboat::forge::turns::Impulse;
 use tagboat::model::proposal::Action;
 
 use crate::forge::beside::beside;
@@ -130,6 +131,25 @@ async fn a_merge_queue_that_does_not_take_it_is_asked_again() {
 async fn what_was_put_into_the_queue_unheard_is_taken_out_when_a_person_holds_it() {
     use crate::forge::scenarios::queueing::what_was_put_there_unheard_is_taken_out_when_a_person_holds_it;
     what_was_put_there_unheard_is_taken_out_when_a_person_holds_it(GITHUB, ("POST", "/graphql")).await;
+}
+
+#[tokio::test]
+async fn a_deployment_that_is_denied_is_not_made_again_while_nothing_changes() {
+    let dev = "  - name: dev\n    files: [dev/**]\n    publish: commit\n    deployments: true\n";
+    let stage = Lasts::new(GITHUB, dev);
+    (0..30).for_each(|_| stage.store.trap("POST", "/deployments", Fault::Before(403)));
+    let mut made = Vec::new();
+    for minute in 0..25 {
+        let seen = stage.try_pass(Impulse::Routine, &format!("08:{minute:02}")).await;
+        assert!(seen.outcome.errors[0].reason.contains("403"), "{:?}", seen.outcome.errors);
+        let is_write = |line: &&String| line.starts_with("POST") && line.contains("/deployments");
+        if seen.requests.iter().any(|line| is_write(&line)) {
+            made.push(minute);
+        } else if !made.contains(&(minute - 1)) {
+            seen.is_quiet();
+        }
+    }
+    assert_eq!(made, [0, 10]);
 }
 
 /// GitHub forgets that it was to merge by itself once the queue has taken it.

@@ -99,7 +99,7 @@ impl Stage {
         seen
     }
 
-    async fn try_pass(&self, impulse: Impulse, time: &str) -> Seen {
+    pub(super) async fn try_pass(&self, impulse: Impulse, time: &str) -> Seen {
         self.pass_as(self.turns.begin("acme/gitops", impulse, at(time)), Mode::Act, time).await
     }
 
