@@ -163,7 +163,7 @@ impl GitHub {
         match answer.status {
             StatusCode::OK => Ok(Merge::Merged(CommitId(answer.json::<raw::Merged>()?.sha.into()))),
             StatusCode::METHOD_NOT_ALLOWED if answer.words().to_ascii_lowercase().contains(QUEUE) => {
-                Ok(Merge::NotReady(format!("{NEWS_OF_QUEUE} ({})", answer.words())))
+                Ok(Merge::Denied(format!("{NEWS_OF_QUEUE} ({})", answer.words())))
             }
             // The documented answers for "cannot be merged" and "the head is another one": the next pass looks again.
             StatusCode::METHOD_NOT_ALLOWED => {
