@@ -19,7 +19,7 @@ const END: &str = " -->";
 const MOST_BROUGHT: usize = 7_000;
 /// The same of what was brought before, which counts only while a pull request is being turned into something else.
 pub const MOST_BROUGHT_BEFORE: usize = 400;
-/// The same of the base branch's name: Git bounds each part of one to 255.
+/// The same of the names of base branches: Git bounds each part of one to 255.
 pub const MOST_BASE: usize = 300;
 
 /// Writes a marker as the hidden line of a body.
@@ -36,9 +36,13 @@ pub fn write(marker: &Marker) -> String {
     if marker.left {
         json["left"] = true.into();
     }
-    let base = marker.base.as_ref().map(|base| Value::from(base.as_str()));
-    if let Some(base) = base.filter(|base| escaped(base).len() <= MOST_BASE) {
-        json["base"] = base;
+    let mut room = MOST_BASE;
+    for (name, branch) in [("base", &marker.base), ("home", &marker.home)] {
+        let branch = branch.as_ref().map(|branch| Value::from(branch.as_str()));
+        if let Some(branch) = branch.filter(|branch| escaped(branch).len() <= room) {
+            room -= escaped(&branch).len();
+            json[name] = branch;
+        }
     }
     match marker.armed {
         Armed::No => {}
@@ -114,6 +118,7 @@ pub fn read(body: &str) -> Option<Marker> {
         unfinished: json["unfinished"].as_bool().unwrap_or(false),
         left: json["left"].as_bool().unwrap_or(false),
         base: json["base"].as_str().map(BranchName::from),
+        home: json["home"].as_str().map(BranchName::from),
         armed: match json["armed"].as_str() {
             None => Armed::No,
             Some("yes") => Armed::Yes,
@@ -159,6 +164,7 @@ mod tests {
                 unfinished: true,
                 left: true,
                 base: Some(BranchName::from("release--1")),
+                home: Some(BranchName::from("main--1")),
                 said: Some("--a".to_owned()),
                 armed: Armed::Perhaps,
                 queued: Some(Queued {

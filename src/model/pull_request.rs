@@ -110,6 +110,9 @@ pub struct Marker {
     pub left: bool,
     /// The base branch into which Tagboat has opened it; `None` where there is no room for its name.
     pub base: Option<BranchName>,
+    /// The base branch of the run that has opened it, where that is another one, since its environment lives on a branch of its own;
+    /// `None` where there is no room for its name.
+    pub home: Option<BranchName>,
     /// What its head says of its gates, in short, where that is not what its body tells.
     pub said: Option<String>,
     /// Whether the forge was told to merge it by itself, where the forge itself does not list that.

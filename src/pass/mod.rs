@@ -8,6 +8,7 @@ pub mod asked;
 pub mod check;
 mod clients;
 mod deployments;
+mod displaced;
 mod early;
 pub mod elsewhere;
 mod forges;
@@ -295,8 +296,7 @@ fn see(inputs: &Inputs<'_>, observation: &Observation, decisions: &[Decision]) {
     };
     let tips = observation.tips.iter().map(|tip| tip.as_str().to_owned());
     let seen: Vec<String> = tips.chain(decisions.iter().filter_map(moves)).collect();
-    let parts: Vec<&[u8]> = seen.iter().map(String::as_bytes).collect();
-    inputs.turn.sees(&parts);
+    inputs.turn.sees(&seen.iter().map(String::as_bytes).collect::<Vec<_>>());
 }
 
 /// Finds the environments of which not every file could be understood.

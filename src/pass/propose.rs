@@ -15,6 +15,7 @@ use crate::model::outcome::{Landed, Trouble};
 use crate::model::proposal::{Action, Proposal};
 use crate::model::pull_request::{HeadBranch, Listing, PullRequest, State};
 pub use crate::observe::checks::Asked;
+use crate::pass::displaced::{Judged, Whose};
 use crate::pass::former::{Former, Known};
 use crate::pass::grounds;
 use crate::pass::own::{look, take_along};
@@ -24,7 +25,7 @@ use crate::pass::run::{Mode, Run};
 use crate::pass::unsure::{held, unsure};
 use crate::pass::view::Branches;
 use crate::pass::{Inputs, Planned, blocking};
-use crate::pass::{former, hold, notes, ordered};
+use crate::pass::{displaced, former, hold, notes, ordered};
 use crate::promote;
 use crate::publish::held::is_head;
 use crate::publish::pull_requests::apply::{Branch, Place, Rebased, apply, foresee};
@@ -225,12 +226,12 @@ pub(super) struct Onto<'a> {
 
 impl Onto<'_> {
     /// Whether the pull requests of an environment are made to it. Those of one that is no more belong to the base.
-    fn has(&self, environment: &EnvironmentName) -> bool {
+    pub(super) fn has(&self, environment: &EnvironmentName) -> bool {
         self.environments.contains(environment) != self.is_base
     }
 
     /// Whether a head branch is of an environment on this branch.
-    fn has_head(&self, head: &BranchName, prefix: &str) -> bool {
+    pub(super) fn has_head(&self, head: &BranchName, prefix: &str) -> bool {
         let named = head.as_str().strip_prefix(prefix).and_then(|rest| rest.split_once('/'));
         named.map_or(self.is_base, |(environment, _)| self.has(&environment.into()))
     }
@@ -377,13 +378,16 @@ async fn standing(
     let (remote, named) = (Arc::clone(&run.remote), if is_named_now { prefix } else { "" }.to_owned());
     let mut all = blocking(move || remote.heads(&named)).await?;
     let mut heads: Vec<_> = all.extract_if(.., |(name, _)| name.as_str().starts_with(prefix)).collect();
-    let (mut pull_requests, displaced) = match listed {
+    let (mut pull_requests, away) = match listed {
         Some(listed) => {
-            let (own, displaced) = sort(&listed.pull_requests, onto, config);
+            let (own, displaced) = displaced::sort(&listed.pull_requests, onto, config);
             (Some(own), displaced)
         }
         None => (None, Vec::new()),
     };
+    let whose = Whose { branch: run.branch, is_given: run.config.is_some(), prefix };
+    let Judged { displaced, others: theirs, before } =
+        displaced::judge(&run.remote, whose, away, (onto.branch, tips)).await?;
     all.retain(|(name, tip)| {
         let mut own = pull_requests.iter().flatten().filter(|one| one.base == *onto.branch);
         name != run.branch && (listed.is_none() || own.any(|one| former::is_left(one, (name, tip))))
@@ -397,7 +401,8 @@ async fn standing(
         .filter(|(_, place)| is_gone(&place.0))
         .map(|(name, place)| (name.clone(), place.clone()))
         .collect();
-    heads.retain(|(name, _)| onto.has_head(name, prefix) && !former.contains_key(name));
+    let is_theirs = |name: &BranchName| theirs.iter().any(|one| one.head == *name);
+    heads.retain(|(name, _)| onto.has_head(name, prefix) && !former.contains_key(name) && !is_theirs(name));
     heads.extend(further.into_iter().filter(|(name, _)| former.contains_key(name)));
     let (remote, branch, at) = (Arc::clone(&run.remote), onto.branch.clone(), onto.tip.clone());
     // What stands under another name is compared with what it is to become, too.
@@ -409,18 +414,11 @@ async fn standing(
     let is_left = |(name, _): &&(BranchName, CommitId)| !former::is_named_now(name, config);
     let left: BTreeSet<BranchName> = heads.iter().filter(is_left).map(|(name, _)| name.clone()).collect();
     let (own, wanted) = (config.commit.clone(), desired.iter().cloned().chain(again).collect::<Vec<_>>());
-    // Where its environment lived before, or lives by now.
-    let mut elsewhere: Vec<_> = tips.iter().filter(|(other, _)| other != onto.branch).cloned().collect();
-    let before: BTreeSet<&BranchName> = displaced.iter().map(|one| &one.base).collect();
-    let unknown: Vec<_> =
-        before.into_iter().filter(|base| tips.iter().all(|(other, _)| other != *base)).cloned().collect();
     let places = former.clone();
     let (mut heads, others, unproved) = blocking(move || {
-        let tips = remote.fetch_all(&unknown);
-        elsewhere.extend(unknown.into_iter().zip(tips).filter_map(|(name, tip)| Some((name, tip.ok()?))));
         let mut heads = look(&remote, (&branch, &at), heads, &own, &wanted)?;
         for head in heads.iter_mut().filter(|head| !head.is_own) {
-            take_along(&remote, head, &elsewhere, &own)?;
+            take_along(&remote, head, &before, &own)?;
         }
         for head in heads.iter_mut().filter(|head| !head.is_own && head.has_own && left.contains(&head.name)) {
             head.files.extend(former::beneath(&*remote, head, (&branch, &at))?);
@@ -452,7 +450,9 @@ async fn standing(
     };
     let orphans = heads.iter().filter(|head| is_orphan(&&head.name)).map(|head| (head.name.clone(), owners(head)));
     let orphans = orphans.collect();
-    let mut standing = Standing { base, heads, pull_requests, displaced, former, unproved, orphans, ..rest };
+    let home = Some(run.branch.clone());
+    let own = Standing { base, home, heads, pull_requests, ..rest };
+    let mut standing = Standing { displaced, theirs, former, unproved, orphans, ..own };
     read_told(&run.remote, &mut standing).await?;
     let base = (onto.branch, onto.tip);
     refusals::prove(&run.remote, base, desired, standing.pull_requests.as_deref_mut().unwrap_or_default()).await?;
@@ -473,37 +473,6 @@ pub(super) async fn read_told(remote: &Arc<dyn Remote>, standing: &mut Standing)
     let (all, displaced, heads) = told.await?;
     (standing.pull_requests, standing.displaced, standing.heads) = (Some(all), displaced, heads);
     Ok(())
-}
-
-/// Sorts what was listed: what counts on a branch, and what is open into another one though its environment lives on this one.
-fn sort(listed: &[PullRequest], onto: &Onto<'_>, config: &Repository) -> (Vec<PullRequest>, Vec<PullRequest>) {
-    let prefix = config.pull_request.branch_prefix.as_str();
-    let (mut own, mut displaced) = (Vec::new(), Vec::new());
-    for one in listed {
-        let is_named_now = one.head.as_str().starts_with(prefix);
-        let is_placed = !is_named_now || onto.has_head(&one.head, prefix);
-        let is_marked = one.marker.as_ref().is_some_and(|marker| onto.has(&marker.environment));
-        match one.state {
-            // What a person refused was refused whatever its branch was called, and wherever it was to go.
-            State::Closed | State::Merged => own.push(one.clone()),
-            State::Open if one.base == *onto.branch && is_placed => own.push(one.clone()),
-            State::Open if one.base != *onto.branch && is_placed && is_marked => {
-                let is_pointed = one.opened_into() == Some(onto.branch) && !one.is_elsewhere();
-                if is_named_now || is_pointed {
-                    displaced.push(one.clone());
-                }
-            }
-            // Somebody has written over its body. Beside one that is where it belongs, it is somebody's own.
-            State::Open if one.base != *onto.branch && is_placed && is_named_now && one.marker.is_none() => {
-                let is_here = |other: &&PullRequest| other.head == one.head && other.base == *onto.branch;
-                if !listed.iter().filter(|other| other.state == State::Open).any(|other| is_here(&other)) {
-                    displaced.push(one.clone());
-                }
-            }
-            State::Open => {}
-        }
-    }
-    (own, displaced)
 }
 
 /// Lets a branch be made anew that is an order's or that somebody else has pushed to, once all of it was merged: the forge keeps whose

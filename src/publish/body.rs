@@ -127,6 +127,7 @@ fn hidden(proposal: &Proposal, key: &str, brought: Brought) -> String {
         unfinished: false,
         left: false,
         base: None,
+        home: None,
         said: None,
         armed: Armed::No,
         queued: None,
@@ -158,10 +159,11 @@ fn what(proposal: &Proposal) -> String {
     }
 }
 
-/// Notes in the marker of a body into which base branch its pull request is opened.
-pub(super) fn into_base(body: &str, base: Option<&BranchName>) -> String {
+/// Notes in the marker of a body into which base branch its pull request is opened, and the base of the run that does so.
+pub(super) fn into_base(body: &str, base: Option<&BranchName>, home: Option<&BranchName>) -> String {
+    let home = home.filter(|home| Some(*home) != base).cloned();
     match marker::read(body) {
-        Some(marker) => marker::replace(body, &Marker { base: base.cloned(), ..marker }),
+        Some(marker) => marker::replace(body, &Marker { base: base.cloned(), home, ..marker }),
         None => body.to_owned(),
     }
 }
@@ -176,7 +178,9 @@ pub(super) fn instead_of(body: &str, before: &Marker, turned: Option<&CommitId>)
     let (key, brought) = (&before.key, &before.brought);
     let turned = turned.map(|commit| Was { key: key.clone(), commit: commit.clone(), brought: brought.clone() });
     let was = if is_same { before.was.clone() } else { turned };
-    let now = Marker { armed: before.armed, queued: before.queued.clone(), was, ..now };
+    // Whoever has opened it: several runs may have the same environment on the same branch.
+    let home = before.home.clone().or_else(|| now.home.clone());
+    let now = Marker { armed: before.armed, queued: before.queued.clone(), home, was, ..now };
     // Of the same content the line stands already.
     let instead = if is_same { &before.instead } else { &before.what };
     let Some(instead) = instead.as_ref().filter(|instead| now.what.as_ref() != Some(instead)) else {

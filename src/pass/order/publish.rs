@@ -15,6 +15,7 @@ use crate::model::image::shorten;
 use crate::model::outcome::{Outcome, Skipped};
 use crate::model::proposal::Action;
 use crate::model::pull_request::{HeadBranch, PullRequest, State};
+use crate::pass::displaced::{self, Whose};
 use crate::pass::order::{OrderError, Ordering, refused};
 use crate::pass::own::look;
 use crate::pass::propose::Publishing;
@@ -226,7 +227,7 @@ async fn standing(
     forge: &dyn Forge,
     desired: &mut Desired,
 ) -> Result<Standing, OrderError> {
-    let mut displaced = Vec::new();
+    let (mut displaced, mut away) = (Vec::new(), Vec::new());
     let pull_requests = match forge.has_pull_requests() {
         true => {
             let listed = forge.list().await.map_err(|error| OrderError::Failed(error.to_string()))?;
@@ -235,6 +236,7 @@ async fn standing(
             // What a person has pointed at another base is theirs, and its head branch with it.
             let is_pointed = |one: &&PullRequest| one.head == desired.head && one.opened_into() == Some(branch);
             displaced.extend(listed.iter().filter(is_open).filter(is_pointed).cloned());
+            away.extend(listed.iter().filter(is_open).filter(|one| one.base != *branch).cloned());
             listed.retain(|one| one.base == *branch);
             let mut open = listed.iter().filter(is_open);
             let group = desired.group.clone();
@@ -257,6 +259,12 @@ async fn standing(
         listed.retain(|(name, _)| *name == wanted.head);
         look(&remote, (&onto, &at), listed, &own, std::slice::from_ref(&wanted))
     };
-    let heads = blocking(look_at).await?;
-    Ok(Standing { base: Some(branch.clone()), heads, pull_requests, displaced, ..Standing::default() })
+    let mut heads = blocking(look_at).await?;
+    away.retain(|one| one.head == desired.head && one.opened_into() != Some(branch));
+    let prefix = config.pull_request.branch_prefix.as_str();
+    let whose = Whose { branch: given.branch, is_given: given.config.is_some(), prefix };
+    let theirs = displaced::judge(&given.remote, whose, away, (branch, &[])).await?.others;
+    heads.retain(|head| theirs.iter().all(|one| one.head != head.name));
+    let (base, home, rest) = (Some(branch.clone()), Some(given.branch.clone()), Standing::default());
+    Ok(Standing { base, home, heads, pull_requests, displaced, theirs, ..rest })
 }

@@ -192,6 +192,7 @@ impl Closed {
             unfinished: false,
             left: false,
             base: None,
+            home: None,
             said: None,
             armed: Armed::No,
             queued: None,

@@ -49,6 +49,11 @@ pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Sta
         course.reason = Some(reason);
         course.steps.extend(open.and_then(disarm));
     };
+    if let Some(other) = standing.theirs.iter().find(|one| one.head == wanted.head) {
+        leave(of_another_base(other));
+        course.url = Some(other.url.clone());
+        return course;
+    }
     if open.is_some_and(|open| open.labels.contains(LABEL_HOLD)) {
         leave(format!("it has the label `{LABEL_HOLD}`"));
         if let Some(open) = open.filter(|_| may_turn(&wanted.statuses)) {
@@ -161,6 +166,14 @@ pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Sta
         }
     }
     course
+}
+
+/// Says that a run on another base has the head branch of what is wanted.
+fn of_another_base(other: &PullRequest) -> String {
+    format!(
+        "#{} into `{}` has the branch {}: close that one, or give one of the two bases a `branchPrefix` of its own",
+        other.number.0, other.base, other.head
+    )
 }
 
 /// Says that an order keeps everything else away.

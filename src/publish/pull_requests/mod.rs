@@ -126,6 +126,8 @@ pub fn unfit(why: &str, command: Option<&str>) -> String {
 pub struct Standing {
     /// The branch that pull requests are made to.
     pub base: Option<BranchName>,
+    /// The base branch of the run: an environment may live on another one.
+    pub home: Option<BranchName>,
     /// The head branches whose names begin with the prefix, and former ones.
     pub heads: Vec<HeadBranch>,
     /// The pull requests; `None` on plain Git, where there are none. Those that are open are of the base branch; those that are
@@ -134,6 +136,8 @@ pub struct Standing {
     /// Open ones of environments on the base branch that are made to another one, where those environments were before; and those of which
     /// their head branch alone says so, since somebody has written over their body.
     pub displaced: Vec<PullRequest>,
+    /// Open ones to another branch that runs on another base make; their head branches are none of `heads`.
+    pub theirs: Vec<PullRequest>,
     /// What the gates say now that are judged of what was ordered and a person merges, by its head branch; `None` where the branch
     /// is not known to bring what was ordered, byte for byte.
     pub said: BTreeMap<BranchName, Option<Vec<Status>>>,
@@ -491,7 +495,7 @@ pub fn plan(desired: &[Desired], standing: &Standing, prefix: &str, unsure: &Uns
     let into = |wanted: &Desired| {
         let mut open = standing.pull_requests.iter().flatten().filter(|one| one.state == State::Open);
         let is_draft = open.find(|one| one.head == wanted.head).map_or(wanted.is_draft, |open| open.is_draft);
-        let body = body::into_base(&wanted.body, standing.base.as_ref());
+        let body = body::into_base(&wanted.body, standing.base.as_ref(), standing.home.as_ref());
         Desired { body: if is_draft { body::of_draft(&body) } else { body }, ..wanted.clone() }
     };
     let desired: &[Desired] = &desired.iter().map(into).collect::<Vec<_>>();

@@ -41,6 +41,7 @@ fn pull_request(number: u64, state: State, key: &str) -> PullRequest {
         unfinished: false,
         left: false,
         base: None,
+        home: None,
         said: None,
         armed: Armed::No,
         queued: None,

@@ -115,6 +115,7 @@ impl Bench {
             unfinished: false,
             left: false,
             base: None,
+            home: None,
             said: None,
             armed: Armed::No,
             queued: None,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tagboat::cache::Cache;
 use tagboat::clock::{Clock, FixedClock};
+use tagboat::config::repository::Repository;
 use tagboat::forge::plain::Plain;
 use tagboat::git::Remote;
 use tagboat::manifest::Limits;
@@ -74,6 +75,14 @@ impl Passing<'_> {
         self.by(clock, (&none, &[]), Turn::default(), &cache, Mode::Act).await
     }
 
+    /// Runs a pass on another base, or with a configuration of its own.
+    pub(crate) async fn pass_on(self, branch: &str, config: Option<Repository>) -> Outcome {
+        let clock = FixedClock(self.now.parse().unwrap());
+        let at = (&BranchName::from(branch), config);
+        let (none, cache) = (crate::support::sources::none(), tagboat::pass::setup::no_cache());
+        self.at(&clock, at, (&none, &[]), Turn::default(), &cache, Mode::Act).await
+    }
+
     async fn whole(self, sources: &Sources, only: &[Written], turn: Turn, cache: &Cache, mode: Mode) -> Outcome {
         let clock = FixedClock(self.now.parse().unwrap());
         self.by(&clock, (sources, only), turn, cache, mode).await
@@ -87,10 +96,22 @@ impl Passing<'_> {
         cache: &Cache,
         mode: Mode,
     ) -> Outcome {
+        self.at(clock, (&BranchName::from("main"), None), (sources, only), turn, cache, mode).await
+    }
+
+    async fn at(
+        self,
+        clock: &dyn Clock,
+        (branch, config): (&BranchName, Option<Repository>),
+        (sources, only): (&Sources, &[Written]),
+        turn: Turn,
+        cache: &Cache,
+        mode: Mode,
+    ) -> Outcome {
         run(&Run {
             remote: self.remote,
-            branch: &BranchName::from("main"),
-            config: None,
+            branch,
+            config,
             neighbours: &tagboat::pass::elsewhere::nobody,
             source: self.tags,
             sources,
@@ -112,9 +133,14 @@ impl Passing<'_> {
 
     /// Follows an order.
     pub(crate) async fn order(self, order: &Order, said: Said<'_>) -> Result<Outcome, OrderError> {
+        self.order_on("main", order, said).await
+    }
+
+    /// Follows an order on another base.
+    pub(crate) async fn order_on(self, branch: &str, order: &Order, said: Said<'_>) -> Result<Outcome, OrderError> {
         let given = Ordering {
             remote: self.remote,
-            branch: &BranchName::from("main"),
+            branch: &BranchName::from(branch),
             config: None,
             neighbours: &tagboat::pass::elsewhere::nobody,
             source: self.tags,

@@ -12,6 +12,7 @@ pub(in crate::forge) mod people;
 pub(in crate::forge) mod queueing;
 pub(in crate::forge) mod refusing;
 pub(in crate::forge) mod saying;
+pub(in crate::forge) mod several;
 pub(in crate::forge) mod signing;
 pub(in crate::forge) mod staying;
 pub(in crate::forge) mod texts;
@@ -395,6 +396,9 @@ macro_rules! scenarios {
                 what_stays_passed_is_not_taken_back
                 a_check_of_others_whose_name_begins_as_a_gate_s_is_theirs
                 the_gates_of_an_order_that_a_person_merges_are_judged_by_every_pass;
+            several:
+                a_run_on_another_base_leaves_what_the_first_one_has_opened
+                what_another_base_has_given_up_is_closed;
             signing:
                 commits_that_the_forge_signs_live_as_any_other
                 what_a_person_adds_to_a_commit_of_the_forge_is_theirs
