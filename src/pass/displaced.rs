@@ -25,8 +25,8 @@ pub(super) struct Whose<'a> {
     pub(super) branch: &'a BranchName,
     /// Whether its configuration was given to it, and no branch tells what another run has.
     pub(super) is_given: bool,
-    /// What its head branches' names begin with.
-    pub(super) prefix: &'a str,
+    /// The configuration.
+    pub(super) config: &'a Repository,
 }
 
 /// What became of those into other branches.
@@ -87,7 +87,13 @@ pub(super) async fn judge(
     (onto, known): (&BranchName, &[(BranchName, CommitId)]),
 ) -> Result<Judged, GitError> {
     let mut before: Tips = known.iter().filter(|(other, _)| other != onto).cloned().collect();
-    let is_asked = |one: &PullRequest| opened_into(one) != onto && home(one) != whose.branch;
+    let prefix = whose.config.pull_request.branch_prefix.clone();
+    // What an environment left that is not configured may be another configuration's, where none on a branch tells.
+    let is_gone = |one: &PullRequest| {
+        environment(one, &prefix).is_some_and(|name| whose.config.environments.named(&name).is_none())
+    };
+    let is_another = |one: &PullRequest| home(one) != whose.branch || (whose.is_given && is_gone(one));
+    let is_asked = |one: &PullRequest| opened_into(one) != onto && is_another(one);
     let is_known = |name: &&BranchName| known.iter().any(|(other, _)| other == *name);
     let homes = away.iter().filter(|one| is_asked(one)).map(home);
     let unknown: BTreeSet<&BranchName> = away.iter().map(|one| &one.base).chain(homes).collect();
@@ -96,7 +102,7 @@ pub(super) async fn judge(
     if asked.is_empty() && unknown.is_empty() {
         return Ok(Judged { displaced: own, others: Vec::new(), before });
     }
-    let (is_given, prefix, remote) = (whose.is_given, whose.prefix.to_owned(), Arc::clone(remote));
+    let (is_given, remote) = (whose.is_given, Arc::clone(remote));
     let known = known.to_vec();
     blocking(move || {
         let fetched: Vec<_> = remote.fetch_all(&unknown);
@@ -128,6 +134,12 @@ fn home(one: &PullRequest) -> &BranchName {
     one.marker.as_ref().and_then(|marker| marker.home.as_ref()).unwrap_or_else(|| opened_into(one))
 }
 
+/// Returns the environment that one is for.
+fn environment(one: &PullRequest, prefix: &str) -> Option<EnvironmentName> {
+    let said = one.marker.as_ref().map(|marker| marker.environment.clone());
+    said.or_else(|| Some(EnvironmentName::from(one.head.as_str().strip_prefix(prefix)?.split_once('/')?.0)))
+}
+
 /// Whether the configuration at the tip of a base has the environment of one live where that was opened into. Where it cannot be read, it may.
 fn lives_there(
     remote: &Arc<dyn Remote>,
@@ -135,9 +147,7 @@ fn lives_there(
     one: &PullRequest,
     prefix: &str,
 ) -> bool {
-    let said = one.marker.as_ref().map(|marker| marker.environment.clone());
-    let named = || Some(EnvironmentName::from(one.head.as_str().strip_prefix(prefix)?.split_once('/')?.0));
-    let Some(environment) = said.or_else(named) else { return false };
+    let Some(environment) = environment(one, prefix) else { return false };
     let read = match tip {
         Ok(tip) => CommitFiles::new(Arc::clone(remote), tip).map_err(PassError::Git),
         Err(GitError::NoBranch { .. }) => return false,

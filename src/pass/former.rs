@@ -1,22 +1,24 @@
 //! Head branches that were named under another `branchPrefix`: what stands there goes on under its old name until it is merged or
 //! closed, since no forge lets a pull request change its branch.
 //!
-//! Entry points: [`candidates`], [`unproved`] and [`take_up`]. A name alone is not believed, nor a body, which anybody may
+//! Entry points: [`candidates`], [`Proof`] and [`take_up`]. A name alone is not believed, nor a body, which anybody may
 //! copy: a commit there must be Tagboat's own, and the trailers of the head commit must name the environment, and only images that
 //! are followed there, or else its pull request must say the same, or what Tagboat made beneath somebody's push. Of an environment that
-//! is no more, the head's own files must configure it under that very name: somebody else's Tagboat is nobody's business here.
+//! is no more, the head's own files must configure it under that very name, and of any other the head must change its files, or the same:
+//! what another configuration has made is nobody's business here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::config::repository::Repository;
-use crate::git::{GitError, Remote};
+use crate::git::{Beneath, GitError, Remote};
 use crate::model::brought::Told;
 use crate::model::commit::CommitId;
 use crate::model::decision::Question;
 use crate::model::environment::{BranchName, Environment, EnvironmentName};
 use crate::model::file::RepoPath;
 use crate::model::image::ImageName;
+use crate::model::outcome::Skipped;
 use crate::model::pull_request::{HeadBranch, Marker, PullRequest, State};
 use crate::observe::history::changed;
 use crate::observe::tree::CommitFiles;
@@ -39,10 +41,16 @@ pub(super) fn is_named_now(head: &BranchName, config: &Repository) -> bool {
 
 /// Returns the environment that left a head branch under the prefix of now and is configured no more.
 pub(super) fn left_by(head: &BranchName, config: &Repository) -> Option<EnvironmentName> {
+    left_at(head, config).map(|(environment, _)| environment)
+}
+
+/// The same, with the group.
+fn left_at(head: &BranchName, config: &Repository) -> Option<(EnvironmentName, String)> {
     let prefix = config.pull_request.branch_prefix.as_str();
     let rest = head.as_str().strip_prefix(prefix).filter(|_| !is_head(head) && !is_aside(head, prefix))?;
-    let environment = EnvironmentName::from(rest.split_once('/')?.0);
-    config.environments.named(&environment).is_none().then_some(environment)
+    let (environment, group) = rest.split_once('/')?;
+    let environment = EnvironmentName::from(environment);
+    config.environments.named(&environment).is_none().then(|| (environment, group.to_owned()))
 }
 
 fn has_prefix(head: &BranchName, config: &Repository) -> bool {
@@ -59,41 +67,91 @@ pub(super) fn may_be_of(head: &BranchName, config: &Repository) -> bool {
     has_prefix(head, config) || config.environments.0.iter().any(is_of)
 }
 
-/// Whether the files of a head branch that is at hand configure the environment that it is for, under the name that it has: then it
-/// was this configuration that made it, and has given it up since.
-///
-/// # Errors
-///
-/// [`GitError`] when its tree cannot be read.
-fn was_configured(
-    remote: &Arc<dyn Remote>,
-    head: &HeadBranch,
-    (environment, group): &(EnvironmentName, String),
-) -> Result<bool, GitError> {
-    let files = CommitFiles::new(Arc::clone(remote), &head.tip)?;
-    let was = run::read_config(&files, &head.name).ok();
-    Ok(was.is_some_and(|was| {
-        was.environments.named(environment).is_some() && was.pull_request.head_of(environment, group) == head.name
-    }))
+/// What tells whether this configuration has made a head branch that is at hand.
+pub(super) struct Proof<'a> {
+    /// Where its files are read.
+    pub(super) remote: &'a Arc<dyn Remote>,
+    /// The configuration of now.
+    pub(super) config: &'a Repository,
+    /// Whether it was given to the run: then no commit tells what it was before, nor does that of another run.
+    pub(super) is_given: bool,
+    /// The branch that pull requests are made to.
+    pub(super) base: (&'a BranchName, &'a CommitId),
 }
 
-/// Returns those of head branches that are at hand whose files do not configure the names that they have.
-///
-/// # Errors
-///
-/// [`GitError`] when the tree of one cannot be read.
-pub(super) fn unproved<'a>(
-    remote: &Arc<dyn Remote>,
-    heads: impl Iterator<Item = &'a HeadBranch>,
-    places: &Former,
-) -> Result<BTreeSet<BranchName>, GitError> {
-    let mut found = BTreeSet::new();
-    for (head, place) in heads.filter_map(|head| Some((head, places.get(&head.name)?))) {
-        if !was_configured(remote, head, place)? {
-            found.insert(head.name.clone());
+impl Proof<'_> {
+    /// Whether the files of a head branch configure the environment that it is for, under the name that it has: then it was this
+    /// configuration that made it, and has given it up since. Where somebody has pushed there, those beneath tell, too.
+    fn was_configured(&self, head: &HeadBranch) -> Result<bool, GitError> {
+        if self.is_given {
+            return Ok(false);
         }
+        let mut commits = vec![head.tip.clone()];
+        if !head.is_own
+            && let Beneath::Commits(beneath) = self.remote.head(&head.name, &head.tip, self.base)?.beneath
+        {
+            commits.extend(beneath.into_iter().map(|entry| entry.id));
+        }
+        for commit in commits {
+            if self.configures(&commit, &head.name)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
-    Ok(found)
+
+    fn configures(&self, commit: &CommitId, name: &BranchName) -> Result<bool, GitError> {
+        let files = CommitFiles::new(Arc::clone(self.remote), commit)?;
+        let was = run::read_config(&files, name).ok();
+        // An earlier prefix may lie below the one of now: which environment its name tells, that one says.
+        Ok(was.is_some_and(|was| is_named_now(name, &was)))
+    }
+
+    /// Returns those of head branches that another configuration has made, as far as anything tells: they are for an environment that is
+    /// not configured, and their files do not configure it; or, under another prefix, they change none of the files that it has.
+    /// Of `displaced` ones, their pull requests tell.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`] when the tree of one cannot be read.
+    pub(super) fn foreign(
+        &self,
+        heads: &[HeadBranch],
+        former: &Former,
+        displaced: &BTreeSet<BranchName>,
+    ) -> Result<BTreeSet<BranchName>, GitError> {
+        let mut found = BTreeSet::new();
+        for head in heads.iter().filter(|head| !displaced.contains(&head.name)) {
+            let Some(place) = former.get(&head.name).cloned().or_else(|| left_at(&head.name, self.config)) else {
+                continue;
+            };
+            let has = |environment: &Environment| {
+                head.files.is_empty() || head.files.iter().any(|file| environment.files.matches(file.as_str()))
+            };
+            let is_own = self.config.environments.named(&place.0).is_some_and(has);
+            if !is_own && !self.was_configured(head)? {
+                found.insert(head.name.clone());
+            }
+        }
+        Ok(found)
+    }
+
+    /// Returns those of head branches whose files do not configure the names that they have, of which only that would tell.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`] when the tree of one cannot be read.
+    pub(super) fn unproved(&self, heads: &[HeadBranch], former: &Former) -> Result<BTreeSet<BranchName>, GitError> {
+        let mut found = BTreeSet::new();
+        let is_pushed = |head: &HeadBranch| !head.is_own && head.has_own;
+        let asked = heads.iter().filter(|head| self.is_given || is_pushed(head));
+        for head in asked.filter(|head| former.contains_key(&head.name)) {
+            if !self.was_configured(head)? {
+                found.insert(head.name.clone());
+            }
+        }
+        Ok(found)
+    }
 }
 
 /// Returns the files that differ between a head branch and what lies below all of it, as far as that was looked at.
@@ -211,7 +269,10 @@ pub(super) fn take_up(planned: &Planned, standing: &mut Standing, desired: &mut 
             Some(told) if told != environment => false,
             Some(_) if head.images.iter().all(|image| is_followed(environment, image)) => true,
             // Nobody follows its images any more: its commit and its body together say whose it is, and it is taken away.
-            Some(_) if head.is_own => marker.is_some_and(|marker| head.key.as_ref() == Some(&marker.key)),
+            Some(_) if head.is_own => {
+                let is_said = marker.is_some_and(|marker| head.key.as_ref() == Some(&marker.key));
+                is_said && !standing.unproved.contains(&head.name)
+            }
             None if head.is_own => false,
             // Somebody else has pushed there: its body still tells, and the forge does not merge it by itself.
             Some(_) | None if marker.is_some() => true,
@@ -233,4 +294,29 @@ pub(super) fn take_up(planned: &Planned, standing: &mut Standing, desired: &mut 
         }
     }
     standing.former = former;
+}
+
+/// Says what stands under the prefix of now for environments that are not configured, and is left since another configuration may have
+/// made it.
+pub(super) fn foreign_here(
+    foreign: &BTreeSet<BranchName>,
+    config: &Repository,
+    pull_requests: Option<&[PullRequest]>,
+) -> Vec<Skipped> {
+    let is_open = |head: &BranchName| {
+        pull_requests.is_none_or(|all| all.iter().any(|one| one.state == State::Open && one.head == *head))
+    };
+    let mut counts: BTreeMap<EnvironmentName, usize> = BTreeMap::new();
+    for environment in foreign.iter().filter(|head| is_open(head)).filter_map(|head| left_by(head, config)) {
+        *counts.entry(environment).or_default() += 1;
+    }
+    let row = |(environment, count): (EnvironmentName, usize)| {
+        let stands = if count == 1 { "1 head branch stays".to_owned() } else { format!("{count} head branches stay") };
+        let reason = format!(
+            "{stands}: nothing shows that this configuration ever had the environment. Where another one made that, give each a \
+             `branchPrefix` of its own; else close it by hand"
+        );
+        Skipped { what: format!("environment {environment}"), reason }
+    };
+    counts.into_iter().map(row).collect()
 }

@@ -11,12 +11,12 @@ use crate::model::change::ChangeSet;
 use crate::model::commit::CommitId;
 use crate::model::environment::{BranchName, Environment, EnvironmentName, Publish};
 use crate::model::gate::{GateName, GateSpec};
-use crate::model::outcome::{Landed, Trouble};
+use crate::model::outcome::{Landed, Skipped, Trouble};
 use crate::model::proposal::{Action, Proposal};
 use crate::model::pull_request::{HeadBranch, Listing, PullRequest, State};
 pub use crate::observe::checks::Asked;
 use crate::pass::displaced::{Judged, Whose};
-use crate::pass::former::{Former, Known};
+use crate::pass::former::{Known, Proof};
 use crate::pass::grounds;
 use crate::pass::own::{look, take_along};
 use crate::pass::refusals::unremoved::Unremoved;
@@ -138,7 +138,10 @@ pub(super) async fn propose(
             Err(error) => Err(error),
         };
         let mut standing = match looked {
-            Ok(standing) => standing,
+            Ok((standing, told)) => {
+                planned.promoted.skipped.extend(told);
+                standing
+            }
             Err(error) => {
                 proposed.errors.push(fail(planned, &onto, error.to_string()));
                 continue;
@@ -370,7 +373,7 @@ async fn standing(
     (config, known): (&Repository, &Known),
     listed: Option<&Listing>,
     desired: &[Desired],
-) -> Result<Standing, LookError> {
+) -> Result<(Standing, Vec<Skipped>), LookError> {
     let prefix = config.pull_request.branch_prefix.as_str();
     // Without pull requests only their names tell of branches that were named otherwise before.
     let is_left = |one: &PullRequest| one.base == *onto.branch && former::is_closed_elsewhere(one, config);
@@ -385,7 +388,7 @@ async fn standing(
         }
         None => (None, Vec::new()),
     };
-    let whose = Whose { branch: run.branch, is_given: run.config.is_some(), prefix };
+    let whose = Whose { branch: run.branch, is_given: run.config.is_some(), config };
     let Judged { displaced, others: theirs, before } =
         displaced::judge(&run.remote, whose, away, (onto.branch, tips)).await?;
     all.retain(|(name, tip)| {
@@ -396,11 +399,6 @@ async fn standing(
     // What an environment left that is no more is closed where it is open.
     let is_gone = |environment: &EnvironmentName| config.environments.named(environment).is_none();
     former.retain(|_, (environment, _)| onto.has(environment) || is_gone(environment));
-    let gone: Former = former
-        .iter()
-        .filter(|(_, place)| is_gone(&place.0))
-        .map(|(name, place)| (name.clone(), place.clone()))
-        .collect();
     let is_theirs = |name: &BranchName| theirs.iter().any(|one| one.head == *name);
     heads.retain(|(name, _)| onto.has_head(name, prefix) && !former.contains_key(name) && !is_theirs(name));
     heads.extend(further.into_iter().filter(|(name, _)| former.contains_key(name)));
@@ -414,8 +412,9 @@ async fn standing(
     let is_left = |(name, _): &&(BranchName, CommitId)| !former::is_named_now(name, config);
     let left: BTreeSet<BranchName> = heads.iter().filter(is_left).map(|(name, _)| name.clone()).collect();
     let (own, wanted) = (config.commit.clone(), desired.iter().cloned().chain(again).collect::<Vec<_>>());
-    let places = former.clone();
-    let (mut heads, others, unproved) = blocking(move || {
+    let (places, configured, is_given) = (former.clone(), config.clone(), run.config.is_some());
+    let away: BTreeSet<BranchName> = displaced.iter().map(|one| one.head.clone()).collect();
+    let (mut heads, foreign, unproved) = blocking(move || {
         let mut heads = look(&remote, (&branch, &at), heads, &own, &wanted)?;
         for head in heads.iter_mut().filter(|head| !head.is_own) {
             take_along(&remote, head, &before, &own)?;
@@ -423,10 +422,9 @@ async fn standing(
         for head in heads.iter_mut().filter(|head| !head.is_own && head.has_own && left.contains(&head.name)) {
             head.files.extend(former::beneath(&*remote, head, (&branch, &at))?);
         }
-        let others = former::unproved(&remote, heads.iter(), &gone)?;
-        let pushed = heads.iter().filter(|head| !head.is_own && head.has_own);
-        let unproved = former::unproved(&remote, pushed, &places)?;
-        Ok((heads, others, unproved))
+        let proof = Proof { remote: &remote, config: &configured, is_given, base: (&branch, &at) };
+        let (foreign, unproved) = (proof.foreign(&heads, &places, &away)?, proof.unproved(&heads, &places)?);
+        Ok((heads, foreign, unproved))
     })
     .await?;
     let at = |name: &BranchName| heads.iter().find(|head| head.name == *name).map(|head| &head.tip);
@@ -434,8 +432,12 @@ async fn standing(
     if pull_requests.iter().flatten().any(|one| one.state == State::Open && is_behind(one)) {
         run.publishing.forge().doubt();
     }
-    former.retain(|name, _| !others.contains(name));
-    heads.retain(|head| !others.contains(&head.name));
+    let told = former::foreign_here(&foreign, config, pull_requests.as_deref());
+    former.retain(|name, _| !foreign.contains(name));
+    heads.retain(|head| !foreign.contains(&head.name));
+    if let Some(all) = &mut pull_requests {
+        all.retain(|one| one.state != State::Open || !foreign.contains(&one.head));
+    }
     if let Some(all) = &mut pull_requests {
         heads.iter_mut().for_each(|head| let_go(head, all));
     }
@@ -456,7 +458,7 @@ async fn standing(
     read_told(&run.remote, &mut standing).await?;
     let base = (onto.branch, onto.tip);
     refusals::prove(&run.remote, base, desired, standing.pull_requests.as_deref_mut().unwrap_or_default()).await?;
-    Ok(standing)
+    Ok((standing, told))
 }
 
 /// Lets pull requests tell what their head commits do.

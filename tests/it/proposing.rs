@@ -315,3 +315,43 @@ async fn two_groups_in_one_file_do_not_fight_and_both_arrive() {
     assert_eq!(scene.heads(), [""; 0]);
     assert_eq!(scene.act("2026-11-20T15:00:00Z").await, []);
 }
+
+#[tokio::test]
+async fn two_configurations_of_one_repository_leave_each_other_s_head_branches() {
+    let scene = Scene::new("", &["1.4.0", "1.5.0"]);
+    for folder in ["a", "b"] {
+        let (file, text) = (format!("{folder}/web.yaml"), manifest(WEB, "1.4.0"));
+        scene.remote.edit("2026-11-20T07:00:00Z", "By hand", &[(&file, Some(&text))]);
+    }
+    let mut before = Vec::new();
+    for round in 0..3 {
+        for folder in ["a", "b"] {
+            let config = format!(
+                "version: 1\nimages:\n  - match: ghcr.io/acme/*\n    semver: 1.x\nenvironments:\n  - name: prod\n    files: \
+                 [{folder}/**]\npullRequest: {{branchPrefix: {folder}/}}\n"
+            );
+            let config = tagboat::config::repository::parse("other.yaml", config.as_bytes()).unwrap();
+            let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(&scene.remote);
+            let (now, publishing) = ("2026-11-20T08:00:00Z", on_plain_git());
+            Passing { remote, tags: &scene.tags, now, publishing }.pass_on("main", Some(config)).await;
+        }
+        let heads = scene.remote.heads("").unwrap().into_iter().filter(|(name, _)| name.as_str() != "main");
+        let heads: Vec<_> = heads.collect();
+        let names: Vec<_> = heads.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["a/prod/ghcr.io-acme-web", "b/prod/ghcr.io-acme-web"], "{round}");
+        assert!(round == 0 || heads == before, "{round}");
+        before = heads;
+    }
+}
+
+#[tokio::test]
+async fn what_stands_under_a_former_prefix_below_the_one_of_now_gives_way() {
+    let below = |prefix: &str| format!("pullRequest: {{branchPrefix: {prefix}}}\n");
+    let scene = Scene::new(&below("tagboat/two/"), &["1.4.0", "1.5.0"]);
+    scene.act("2026-11-20T08:00:00Z").await;
+    assert_eq!(scene.heads(), ["tagboat/two/prod/ghcr.io-acme-web"]);
+    let config = scene.remote.file(".tagboat.yaml").replace("tagboat/two/", "tagboat/");
+    scene.remote.edit("2026-11-20T08:30:00Z", "By hand", &[(".tagboat.yaml", Some(&config))]);
+    scene.act("2026-11-20T09:00:00Z").await;
+    assert_eq!(scene.heads(), [HEAD]);
+}

@@ -10,11 +10,13 @@ use crate::config::repository::Repository;
 use crate::forge::Forge;
 use crate::git::Remote;
 use crate::model::commit::{CommitId, Sign, TRAILER_BY, TRAILER_HOLD, TRAILER_PUBLISH, TRAILER_REASON, TRAILER_SKIP};
-use crate::model::environment::{BranchName, Publish};
+use crate::model::environment::{BranchName, EnvironmentName, Publish};
+use crate::model::file::RepoPath;
 use crate::model::image::shorten;
 use crate::model::outcome::{Outcome, Skipped};
 use crate::model::proposal::Action;
 use crate::model::pull_request::{HeadBranch, PullRequest, State};
+use crate::observe::history::changed;
 use crate::pass::displaced::{self, Whose};
 use crate::pass::order::{OrderError, Ordering, refused};
 use crate::pass::own::look;
@@ -244,6 +246,7 @@ async fn standing(
             // One that stands under an earlier prefix is the one whose place it takes.
             if !open.clone().any(|one| one.head == desired.head)
                 && let Some(former) = open.find(is_of)
+                && is_here(given, (config, &desired.environment), (branch, base), former).await?
             {
                 desired.head = former.head.clone();
             }
@@ -261,10 +264,32 @@ async fn standing(
     };
     let mut heads = blocking(look_at).await?;
     away.retain(|one| one.head == desired.head && one.opened_into() != Some(branch));
-    let prefix = config.pull_request.branch_prefix.as_str();
-    let whose = Whose { branch: given.branch, is_given: given.config.is_some(), prefix };
+    let whose = Whose { branch: given.branch, is_given: given.config.is_some(), config };
     let theirs = displaced::judge(&given.remote, whose, away, (branch, &[])).await?.others;
     heads.retain(|head| theirs.iter().all(|one| one.head != head.name));
     let (base, home, rest) = (Some(branch.clone()), Some(given.branch.clone()), Standing::default());
     Ok(Standing { base, home, heads, pull_requests, displaced, theirs, ..rest })
+}
+
+/// Whether a pull request under another prefix changes files of its environment: else another configuration has made it.
+async fn is_here(
+    given: &Ordering<'_>,
+    (config, environment): (&Repository, &EnvironmentName),
+    (branch, base): (&BranchName, &CommitId),
+    former: &PullRequest,
+) -> Result<bool, OrderError> {
+    let (remote, head, tip) = (Arc::clone(&given.remote), former.head.clone(), former.commit.clone());
+    let (onto, at) = (branch.clone(), base.clone());
+    let work = move || {
+        let Some((name, _)) =
+            remote.heads(head.as_str())?.into_iter().find(|found| *found == (head.clone(), tip.clone()))
+        else {
+            return Ok(None);
+        };
+        changed(&*remote, &remote.head(&name, &tip, (&onto, &at))?).map(Some)
+    };
+    let Some(files) = blocking(work).await? else { return Ok(true) };
+    let environment = config.environments.named(environment);
+    let has = |file: &RepoPath| environment.is_some_and(|environment| environment.files.matches(file.as_str()));
+    Ok(files.is_empty() || files.iter().any(has))
 }

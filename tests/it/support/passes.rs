@@ -133,15 +133,20 @@ impl Passing<'_> {
 
     /// Follows an order.
     pub(crate) async fn order(self, order: &Order, said: Said<'_>) -> Result<Outcome, OrderError> {
-        self.order_on("main", order, said).await
+        self.order_on(("main", None), order, said).await
     }
 
-    /// Follows an order on another base.
-    pub(crate) async fn order_on(self, branch: &str, order: &Order, said: Said<'_>) -> Result<Outcome, OrderError> {
+    /// Follows an order on another base, or with a configuration of its own.
+    pub(crate) async fn order_on(
+        self,
+        (branch, config): (&str, Option<Repository>),
+        order: &Order,
+        said: Said<'_>,
+    ) -> Result<Outcome, OrderError> {
         let given = Ordering {
             remote: self.remote,
             branch: &BranchName::from(branch),
-            config: None,
+            config,
             neighbours: &tagboat::pass::elsewhere::nobody,
             source: self.tags,
             sources: &crate::support::sources::none(),

@@ -398,7 +398,11 @@ macro_rules! scenarios {
                 the_gates_of_an_order_that_a_person_merges_are_judged_by_every_pass;
             several:
                 a_run_on_another_base_leaves_what_the_first_one_has_opened
-                what_another_base_has_given_up_is_closed;
+                what_another_base_has_given_up_is_closed
+                two_configurations_of_one_repository_leave_each_other_s
+                a_trial_with_a_configuration_of_its_own_closes_nothing_of_the_base_s
+                an_order_takes_nothing_that_another_configuration_has_opened
+                what_an_environment_left_is_known_where_somebody_has_merged_the_base_into_it;
             signing:
                 commits_that_the_forge_signs_live_as_any_other
                 what_a_person_adds_to_a_commit_of_the_forge_is_theirs
